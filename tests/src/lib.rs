@@ -1,0 +1,30 @@
+//! The harness of Gandy's promise tests: real Redis servers, real processes, real signals, real Ruby Sidekiq.
+//!
+//! What belongs here: starting, breaking and watching things that are outside Gandy. What does not: anything about
+//! Gandy's own keys or API, which each promise file (`tests/<promise>.rs`) says for itself.
+//!
+//! * [`RedisServer`]: a private redis-server on a port of its own
+//! * [`Proc`]: a child process with its log, signals, and an end that cannot be missed
+//! * [`wait_until`], [`wait_for`], [`wait_eq`]: waiting for a condition instead of sleeping
+//! * [`History`], [`Report`]: who ran what, and what was lost or run twice
+//! * [`RubySidekiq`]: the real Sidekiq, as a client, as a worker and as a reader of our keys
+//! * [`cargo_bin`]: a binary of this workspace, found through cargo
+//!
+//! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
+
+mod cargo_bin;
+mod history;
+mod lifeline;
+mod process;
+mod redis_server;
+mod report;
+mod ruby;
+mod wait;
+
+pub use cargo_bin::cargo_bin;
+pub use history::{Event, EventKind, History, HistoryWriter};
+pub use process::Proc;
+pub use redis_server::RedisServer;
+pub use report::Report;
+pub use ruby::{RubySidekiq, RubyWorker};
+pub use wait::{wait_eq, wait_for, wait_until, wait_until_async};

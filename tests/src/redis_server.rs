@@ -1,0 +1,317 @@
+//! A private redis-server: own port on 127.0.0.1, own folder, gone with the test.
+//!
+//! Redis is a real process here because the promises are about real ones: it is killed, frozen and restarted.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::process::Proc;
+
+/// Enough for a loaded machine; a healthy start takes 20 ms.
+const START_DEADLINE: Duration = Duration::from_secs(20);
+/// A port can be taken between our look and redis' bind, never so many in a row.
+const PORT_ATTEMPTS: usize = 20;
+/// Below every system's range for outgoing connections (Linux from 32768, macOS from 49152). A port from inside that
+/// range may be handed to a client while redis is down; a client that keeps dialling a closed local port can even be
+/// connected to itself, and then redis cannot come back.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Of one command of a test's own connection.
+const IO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A redis-server (or valkey-server) of this test alone. Without persistence unless the arguments say otherwise.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    args: Vec<String>,
+    process: Mutex<Option<Proc>>,
+    /// Declared last: dropped after the process that writes there.
+    dir: TempDir,
+}
+
+impl RedisServer {
+    /// Starts one that keeps nothing on disk (`--save "" --appendonly no`).
+    ///
+    /// # Panics
+    /// When no redis-server is found or it does not answer.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts one whose writes survive its `kill -9` (append-only file, fsync each second).
+    #[track_caller]
+    pub fn with_aof() -> Self {
+        Self::with(&["--appendonly", "yes", "--appendfsync", "everysec"])
+    }
+
+    /// Starts one with more arguments, each element one argument: `&["--maxmemory", "2mb"]`. They come after ours, so
+    /// they win. A `--requirepass` is understood by [`RedisServer::url`], `cli` and `conn`.
+    #[track_caller]
+    pub fn with(args: &[&str]) -> Self {
+        let dir = TempDir::with_prefix("gandy-redis-").expect("no temporary folder for redis");
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        let mut last = String::new();
+        for _ in 0..PORT_ATTEMPTS {
+            let port = free_port();
+            match launch(port, dir.path(), &args) {
+                Ok(process) => {
+                    return Self {
+                        port,
+                        args,
+                        process: Mutex::new(Some(process)),
+                        dir,
+                    };
+                }
+                Err(Failed::PortTaken) => last = format!("port {port} was taken"),
+                Err(Failed::Other(why)) => panic!("redis-server did not start: {why}"),
+            }
+        }
+        panic!("redis-server did not start in {PORT_ATTEMPTS} attempts: {last}")
+    }
+
+    /// `redis://127.0.0.1:PORT/0`, with the password if there is one.
+    pub fn url(&self) -> String {
+        match password(&self.args) {
+            Some(password) => format!("redis://:{password}@127.0.0.1:{}/0", self.port),
+            None => format!("redis://127.0.0.1:{}/0", self.port),
+        }
+    }
+
+    /// Its port, the same after a restart.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its folder: where it writes, and a place for sockets and certificates of the test.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The pid, or `None` while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.lock().as_ref().map(Proc::pid)
+    }
+
+    /// `kill -9`. Clients see a reset. [`RedisServer::restart`] brings it back.
+    pub fn kill9(&self) {
+        if let Some(process) = self.lock().take() {
+            process.kill9();
+        }
+    }
+
+    /// Stops it as an administrator would (TERM, which writes what is to be written).
+    ///
+    /// # Panics
+    /// When it does not end within 20 s.
+    #[track_caller]
+    pub fn stop(&self) {
+        if let Some(process) = self.lock().take() {
+            process.signal(Signal::SIGTERM);
+            process.wait_exit(START_DEADLINE);
+        }
+    }
+
+    /// Starts it again on the same port and folder (killing it first if it runs) and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    #[track_caller]
+    pub fn restart(&self) {
+        self.restart_with(&[]);
+    }
+
+    /// [`RedisServer::restart`] with more arguments for this one life, such as `&["--key-load-delay", "3000"]`.
+    #[track_caller]
+    pub fn restart_with(&self, more: &[&str]) {
+        self.kill9();
+        let mut args = self.args.clone();
+        args.extend(more.iter().map(|a| (*a).to_owned()));
+        let give_up = Instant::now() + START_DEADLINE;
+        loop {
+            match launch(self.port, self.dir.path(), &args) {
+                Ok(process) => {
+                    *self.lock() = Some(process);
+                    return;
+                }
+                Err(Failed::PortTaken) if Instant::now() < give_up => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(Failed::PortTaken) => {
+                    panic!("redis-server cannot have its port {} back", self.port)
+                }
+                Err(Failed::Other(why)) => panic!("redis-server did not restart: {why}"),
+            }
+        }
+    }
+
+    /// Stops its clock (SIGSTOP): connections stay open and nothing answers.
+    #[track_caller]
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on after [`RedisServer::freeze`] (SIGCONT).
+    #[track_caller]
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// What it logged in this life.
+    pub fn log(&self) -> String {
+        self.lock().as_ref().map(Proc::log).unwrap_or_default()
+    }
+
+    /// Runs `redis-cli` with these arguments and returns its output without the last line break. This is what a
+    /// person at a terminal sees, so recipes of the README are tested with it.
+    ///
+    /// # Panics
+    /// When there is no redis-cli, or the command is refused.
+    #[track_caller]
+    pub fn cli(&self, args: &[&str]) -> String {
+        let program = find_program("REDIS_CLI", &["redis-cli", "valkey-cli"]);
+        let mut command = Command::new(&program);
+        command.args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        if let Some(password) = password(&self.args) {
+            command.env("REDISCLI_AUTH", password);
+        }
+        let output = command
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|e| panic!("cannot run {program}: {e}"));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "redis-cli {args:?} failed: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        text.trim_end_matches('\n').to_owned()
+    }
+
+    /// A new blocking connection for a test's own looks, with a deadline of 10 s per command.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[track_caller]
+    pub fn conn(&self) -> redis::Connection {
+        connect(&self.url(), IO_TIMEOUT)
+            .unwrap_or_else(|e| panic!("cannot connect to the test's redis: {e}"))
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: Signal) {
+        match self.lock().as_ref() {
+            Some(process) => process.signal(signal),
+            None => panic!("cannot send {signal} to redis-server: it is down"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Proc>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Failed {
+    PortTaken,
+    Other(String),
+}
+
+/// Starts the process and waits until *it*, and not somebody else on that port, answers.
+fn launch(port: u16, dir: &Path, args: &[String]) -> Result<Proc, Failed> {
+    let process = Proc::start("redis-server", command(port, dir, args), &[], &[dir]);
+    let url = match password(args) {
+        Some(password) => format!("redis://:{password}@127.0.0.1:{port}/0"),
+        None => format!("redis://127.0.0.1:{port}/0"),
+    };
+    let give_up = Instant::now() + START_DEADLINE;
+    loop {
+        if let Some(status) = process.exit_status() {
+            if process.log().contains("Address already in use") {
+                return Err(Failed::PortTaken);
+            }
+            return Err(Failed::Other(format!("{status}{}", process.tail())));
+        }
+        match answering_pid(&url) {
+            Ok(pid) if pid == process.pid() => return Ok(process),
+            Ok(_) => return Err(Failed::PortTaken),
+            Err(e) if Instant::now() >= give_up => {
+                return Err(Failed::Other(format!("{e}{}", process.tail())));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn command(port: u16, dir: &Path, args: &[String]) -> Command {
+    // Debian's package redis-tools brings the server's program under the name redis-check-rdb; it looks at the name
+    // that it is called by. So scripts/setup needs no package that starts a service.
+    let names = [
+        "redis-server",
+        "valkey-server",
+        "redis-check-rdb",
+        "valkey-check-rdb",
+    ];
+    let mut command = Command::new(find_program("REDIS_SERVER", &names));
+    command
+        .arg0("redis-server")
+        .args(["--port", &port.to_string()])
+        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
+        .arg("--dir")
+        .arg(dir)
+        .args(["--save", "", "--appendonly", "no"])
+        .args(args);
+    command
+}
+
+/// Asks the server for its pid. PING first: INFO is answered while a data set is still loading.
+fn answering_pid(url: &str) -> redis::RedisResult<u32> {
+    let mut conn = connect(url, Duration::from_secs(1))?;
+    redis::cmd("PING").query::<()>(&mut conn)?;
+    let info: redis::InfoDict = redis::cmd("INFO").arg("server").query(&mut conn)?;
+    Ok(info.get("process_id").unwrap_or(0))
+}
+
+pub(crate) fn connect(url: &str, timeout: Duration) -> redis::RedisResult<redis::Connection> {
+    let conn = redis::Client::open(url)?.get_connection_with_timeout(timeout)?;
+    conn.set_read_timeout(Some(timeout))?;
+    conn.set_write_timeout(Some(timeout))?;
+    Ok(conn)
+}
+
+fn password(args: &[String]) -> Option<&str> {
+    let at = args.iter().position(|a| a == "--requirepass")?;
+    args.get(at + 1).map(String::as_str)
+}
+
+fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(PORTS);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The program that the variable `env` names, else the first of `names` that is on the PATH.
+#[track_caller]
+fn find_program(env: &str, names: &[&str]) -> String {
+    if let Some(program) = std::env::var(env).ok().filter(|p| !p.is_empty()) {
+        return program;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for name in names {
+        if std::env::split_paths(&path).any(|dir| dir.join(name).is_file()) {
+            return (*name).to_owned();
+        }
+    }
+    panic!(
+        "none of {names:?} is on the PATH: run scripts/test, which installs it, or name one in {env}"
+    )
+}

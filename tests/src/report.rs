@@ -1,0 +1,166 @@
+//! The verdict over a history: the total-queue check of Jepsen, with what a job system needs beside it (a bound on
+//! extra runs, and how long recovery took). Pure: events in, numbers out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use crate::history::{Event, EventKind};
+
+/// How many jids a message names before it only counts.
+const NAMED: usize = 10;
+
+/// What a history says. Sound means that `lost` and `unexpected` are empty; extra runs are for the test to bound.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Pushes begun, acknowledged or not.
+    pub attempted: usize,
+    /// Pushes that Redis acknowledged.
+    pub acknowledged: usize,
+    /// Different jobs that ended at least once.
+    pub ended: usize,
+    /// Acknowledged, never ended, and held nowhere.
+    pub lost: BTreeSet<String>,
+    /// Started or ended, though nobody tried to push them.
+    pub unexpected: BTreeSet<String>,
+    /// Ended, though their push was never acknowledged. Allowed: the reply may have been lost.
+    pub recovered: BTreeSet<String>,
+    /// Starts beyond the first of each job.
+    pub extra_starts: usize,
+    /// Ends beyond the first of each job: the duplicates that a user sees.
+    pub extra_ends: usize,
+    /// Starts without an end of the same worker: what was running when that worker died, or runs now.
+    pub cut_off: usize,
+    /// Starts of a job that had ended before.
+    pub runs_after_end: usize,
+    /// From the kill of a worker to the next start of each job that it cut off; shortest first.
+    pub recovery_times: Vec<Duration>,
+}
+
+impl Report {
+    /// Judges `events`, which are in order of time. `held` are the jids that Redis still keeps.
+    pub fn new(events: &[Event], held: &BTreeSet<String>) -> Self {
+        let of = |kind: EventKind| -> BTreeSet<&str> {
+            let of_kind = events.iter().filter(move |e| e.kind == kind);
+            of_kind.map(|e| e.jid.as_str()).collect()
+        };
+        let count = |kind: EventKind| events.iter().filter(|e| e.kind == kind).count();
+        let acknowledged = of(EventKind::Acknowledged);
+        // A producer that only notes what was acknowledged has attempted it too.
+        let attempted: BTreeSet<&str> = &of(EventKind::Attempted) | &acknowledged;
+        let (started, ended) = (of(EventKind::Start), of(EventKind::End));
+        let own = |jids: BTreeSet<&str>| jids.into_iter().map(str::to_owned).collect();
+        let ran = &started | &ended;
+        Self {
+            attempted: attempted.len(),
+            acknowledged: acknowledged.len(),
+            ended: ended.len(),
+            lost: own(acknowledged
+                .iter()
+                .copied()
+                .filter(|jid| !ended.contains(jid) && !held.contains(*jid))
+                .collect()),
+            unexpected: own(&ran - &attempted),
+            recovered: own(&(&ended & &attempted) - &acknowledged),
+            extra_starts: count(EventKind::Start) - started.len(),
+            extra_ends: count(EventKind::End) - ended.len(),
+            cut_off: cut_off(events).values().map(BTreeMap::len).sum(),
+            runs_after_end: runs_after_end(events),
+            recovery_times: recovery_times(events),
+        }
+    }
+
+    /// The longest time from a kill to the next start of a job that it cut off.
+    pub fn slowest_recovery(&self) -> Option<Duration> {
+        self.recovery_times.last().copied()
+    }
+
+    /// Fails the test unless every acknowledged job ended (or is held) and nothing ran that nobody pushed.
+    ///
+    /// # Panics
+    /// With the whole report when something was lost or came out of thin air.
+    #[track_caller]
+    pub fn assert_sound(&self) {
+        assert!(
+            self.lost.is_empty() && self.unexpected.is_empty(),
+            "jobs were lost or came from nowhere: {self}"
+        );
+    }
+}
+
+/// Per worker: the jobs that it started and did not end, with the time of the start.
+fn cut_off(events: &[Event]) -> BTreeMap<&str, BTreeMap<&str, Duration>> {
+    let mut open: BTreeMap<&str, BTreeMap<&str, Duration>> = BTreeMap::new();
+    for event in events {
+        let of_worker = open.entry(&event.worker).or_default();
+        match event.kind {
+            EventKind::Start => {
+                of_worker.insert(&event.jid, event.at);
+            }
+            EventKind::End => {
+                of_worker.remove(event.jid.as_str());
+            }
+            _ => {}
+        }
+    }
+    open
+}
+
+fn runs_after_end(events: &[Event]) -> usize {
+    let mut ended = BTreeSet::new();
+    let mut count = 0;
+    for event in events {
+        match event.kind {
+            EventKind::End => {
+                ended.insert(event.jid.as_str());
+            }
+            EventKind::Start if ended.contains(event.jid.as_str()) => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+fn recovery_times(events: &[Event]) -> Vec<Duration> {
+    let cut_off = cut_off(events);
+    let mut times = Vec::new();
+    for kill in events.iter().filter(|e| e.kind == EventKind::Kill) {
+        for jid in cut_off.get(kill.worker.as_str()).into_iter().flatten() {
+            let next = events
+                .iter()
+                .find(|e| e.kind == EventKind::Start && e.jid == **jid.0 && e.at > kill.at);
+            times.extend(next.map(|e| e.at.saturating_sub(kill.at)));
+        }
+    }
+    times.sort();
+    times
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "attempted {}, acknowledged {}, ended {}, lost {}, unexpected {}, recovered {}, extra starts {}, \
+             extra ends {}, cut off {}, runs after end {}, slowest recovery {:?}",
+            self.attempted,
+            self.acknowledged,
+            self.ended,
+            self.lost.len(),
+            self.unexpected.len(),
+            self.recovered.len(),
+            self.extra_starts,
+            self.extra_ends,
+            self.cut_off,
+            self.runs_after_end,
+            self.slowest_recovery()
+        )?;
+        for (what, jids) in [("lost", &self.lost), ("unexpected", &self.unexpected)] {
+            if !jids.is_empty() {
+                let some: Vec<&str> = jids.iter().take(NAMED).map(String::as_str).collect();
+                write!(f, "\n  {what}, for example: {}", some.join(" "))?;
+            }
+        }
+        Ok(())
+    }
+}
