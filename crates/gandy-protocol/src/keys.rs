@@ -1,0 +1,449 @@
+//! Every key in Redis that Gandy reads or writes, and the prefix before all of them.
+//!
+//! Belongs here: names, and the table that documents them. Does not belong here: what is done with a key.
+//! No other file builds a key's name: a key that misses the prefix would mix two applications' jobs.
+
+use std::fmt::Write as _;
+
+use crate::civil::Minute;
+use crate::identity::Identity;
+use crate::metrics;
+pub use crate::queue_name::{QueueName, QueueNameError};
+
+/// Builds key names under one prefix: none (plain Sidekiq), or a namespace.
+///
+/// ```
+/// use gandy_protocol::Keys;
+/// assert_eq!(Keys::default().queue("low"), "queue:low");
+/// assert_eq!(Keys::new("shop")?.queue("low"), "shop:queue:low");
+/// assert_eq!(Keys::new("{gandy-0}")?.fleet(), "{gandy-0}:gandy:fleet");
+/// # Ok::<(), gandy_protocol::KeyError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Keys {
+    prefix: String,
+}
+
+/// Why a text cannot be a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Whitespace or a control character.
+    #[error(
+        "namespace {0:?} holds whitespace or a control character; use letters, digits, `.`, `-` or `_`"
+    )]
+    Character(String),
+    /// Longer than 128 bytes.
+    #[error("namespace is {0} bytes long; at most 128 are allowed")]
+    Long(usize),
+    /// A brace without its partner, or nothing between the two.
+    #[error(
+        "namespace {0:?} has a broken hash tag: write the tag whole and not empty, as in `{{gandy-0}}`"
+    )]
+    HashTag(String),
+}
+
+impl Keys {
+    /// Keys under a namespace: `NAME` puts `NAME:` before every key, as the redis-namespace gem did. An empty name means
+    /// no prefix. A hash tag (`{gandy-0}`) keeps a full set of keys in one slot of a Redis Cluster.
+    ///
+    /// # Errors
+    ///
+    /// The name holds whitespace or control characters, is over 128 bytes long, or has a broken hash tag (the next brace
+    /// in some queue's name would complete it, and keys of one job would lie in different slots).
+    pub fn new(namespace: &str) -> Result<Keys, KeyError> {
+        if namespace.is_empty() {
+            return Ok(Keys::default());
+        }
+        if namespace.len() > 128 {
+            return Err(KeyError::Long(namespace.len()));
+        }
+        if namespace.contains(|char: char| char.is_whitespace() || char.is_control()) {
+            return Err(KeyError::Character(namespace.to_owned()));
+        }
+        let tag = namespace
+            .split_once('{')
+            .map(|(_, rest)| rest.split_once('}'));
+        if matches!(tag, Some(None | Some(("", _)))) {
+            return Err(KeyError::HashTag(namespace.to_owned()));
+        }
+        Ok(Keys {
+            prefix: format!("{namespace}:"),
+        })
+    }
+
+    /// What stands before every key: empty, or the namespace with its colon.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn key(&self, parts: &[&str]) -> String {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let mut key = String::with_capacity(self.prefix.len() + length);
+        key.push_str(&self.prefix);
+        key.extend(parts.iter().copied());
+        key
+    }
+
+    /// Set: the names of all queues.
+    pub fn queues(&self) -> String {
+        self.key(&["queues"])
+    }
+
+    /// List: the jobs of a queue, newest left.
+    pub fn queue(&self, name: &str) -> String {
+        self.key(&["queue:", name])
+    }
+
+    /// Sorted set: jobs by the time they are due.
+    pub fn schedule(&self) -> String {
+        self.key(&["schedule"])
+    }
+
+    /// Sorted set: failed jobs by the time of their next attempt.
+    pub fn retry(&self) -> String {
+        self.key(&["retry"])
+    }
+
+    /// Sorted set: dead jobs by the time of their death.
+    pub fn dead(&self) -> String {
+        self.key(&["dead"])
+    }
+
+    /// Set: the queues that nobody shall fetch from.
+    pub fn paused(&self) -> String {
+        self.key(&["paused"])
+    }
+
+    /// Set: the identities of all processes.
+    pub fn processes(&self) -> String {
+        self.key(&["processes"])
+    }
+
+    /// Hash: a process's heartbeat.
+    pub fn process(&self, id: &(impl AsRef<str> + ?Sized)) -> String {
+        self.key(&[id.as_ref()])
+    }
+
+    /// Hash: what a process is running.
+    pub fn work(&self, id: &(impl AsRef<str> + ?Sized)) -> String {
+        self.key(&[id.as_ref(), ":work"])
+    }
+
+    /// List: signals that the dashboard sent to a process.
+    pub fn signals(&self, id: &(impl AsRef<str> + ?Sized)) -> String {
+        self.key(&[id.as_ref(), "-signals"])
+    }
+
+    /// String: the lock under which dead processes are removed from `processes`.
+    pub fn process_cleanup(&self) -> String {
+        self.key(&["process_cleanup"])
+    }
+
+    /// Integer: runs ended since ever, failed ones included.
+    pub fn stat_processed(&self) -> String {
+        self.key(&["stat:processed"])
+    }
+
+    /// Integer: runs failed since ever.
+    pub fn stat_failed(&self) -> String {
+        self.key(&["stat:failed"])
+    }
+
+    /// Integer: runs ended on a UTC day, `YYYY-MM-DD` (see [`Minute::date`]).
+    pub fn stat_processed_day(&self, day: &str) -> String {
+        self.key(&["stat:processed:", day])
+    }
+
+    /// Integer: runs failed on a UTC day, `YYYY-MM-DD`.
+    pub fn stat_failed_day(&self, day: &str) -> String {
+        self.key(&["stat:failed:", day])
+    }
+
+    /// Hash: executions per class in one minute.
+    pub fn metrics_minute(&self, minute: Minute) -> String {
+        self.key(&[&metrics::minute_key(minute)])
+    }
+
+    /// Hash: executions per class in ten minutes.
+    pub fn metrics_ten_minutes(&self, minute: Minute) -> String {
+        self.key(&[&metrics::ten_minutes_key(minute)])
+    }
+
+    /// Bitfield: how long one class's executions of one minute took.
+    pub fn metrics_histogram(&self, class: &str, minute: Minute) -> String {
+        self.key(&[&metrics::histogram_key(class, minute)])
+    }
+
+    /// Hash: the state of an iterable job.
+    pub fn iterable(&self, jid: &str) -> String {
+        self.key(&["it-", jid])
+    }
+
+    /// Hash: the living processes and what recovery must know of them.
+    pub fn fleet(&self) -> String {
+        self.key(&["gandy:fleet"])
+    }
+
+    /// Hash: processes declared dead whose jobs are not all back.
+    pub fn dying(&self) -> String {
+        self.key(&["gandy:dying"])
+    }
+
+    /// String with a time to live: a process's proof of life.
+    pub fn lease(&self, id: &Identity) -> String {
+        self.key(&["gandy:lease:", id.as_str()])
+    }
+
+    /// Hash: the jobs that a process holds, by token.
+    pub fn inflight(&self, id: &Identity) -> String {
+        self.key(&[INFLIGHT, id.as_str()])
+    }
+
+    /// List: where an idle fetch lands a queue's next job.
+    pub fn landing(&self, queue: &str) -> String {
+        self.key(&[LANDING, queue])
+    }
+
+    /// Set: the processes that died with this job aboard. Takes a [`crate::recovery_id`].
+    pub fn recovered(&self, id: &str) -> String {
+        self.key(&["gandy:recovered:", id])
+    }
+
+    /// Hash: why a payload was buried, by its digest.
+    pub fn reasons(&self) -> String {
+        self.key(&["gandy:reasons"])
+    }
+
+    /// String with a time to live: the process that promotes due jobs.
+    pub fn promoter(&self) -> String {
+        self.key(&["gandy:promoter"])
+    }
+
+    /// String with a time to live: the process that recovers dead processes' jobs.
+    pub fn reaper(&self) -> String {
+        self.key(&["gandy:reaper"])
+    }
+
+    /// The SCAN pattern that finds all in-flight hashes under this prefix and no other.
+    pub fn inflight_pattern(&self) -> String {
+        self.pattern(INFLIGHT)
+    }
+
+    /// The SCAN pattern that finds all landing lists under this prefix and no other.
+    pub fn landing_pattern(&self) -> String {
+        self.pattern(LANDING)
+    }
+
+    /// The identity in the name of an in-flight hash that a scan found.
+    pub fn identity_of_inflight<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.prefix)?.strip_prefix(INFLIGHT)
+    }
+
+    /// The queue in the name of a landing list that a scan found.
+    pub fn queue_of_landing<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.prefix)?.strip_prefix(LANDING)
+    }
+
+    /// A namespace may hold characters that mean something in a pattern; escaped, they mean themselves.
+    fn pattern(&self, name: &str) -> String {
+        let mut pattern = String::with_capacity(self.prefix.len() + name.len() + 1);
+        for char in self.prefix.chars() {
+            if matches!(char, '*' | '?' | '[' | ']' | '\\' | '^') {
+                pattern.push('\\');
+            }
+            pattern.push(char);
+        }
+        // Writing into a String cannot fail.
+        let _ = write!(pattern, "{name}*");
+        pattern
+    }
+}
+
+const INFLIGHT: &str = "gandy:inflight:";
+const LANDING: &str = "gandy:landing:";
+
+/// One row of the key table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The key's name without prefix; what varies stands in `<>` or capitals.
+    pub name: &'static str,
+    /// Its Redis type.
+    pub kind: &'static str,
+    /// Whose key it is: `Sidekiq` or `Gandy`.
+    pub owner: &'static str,
+    /// What it holds.
+    pub what: &'static str,
+    /// When it goes away.
+    pub ends: &'static str,
+}
+
+const fn row(
+    owner: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    what: &'static str,
+    ends: &'static str,
+) -> KeyRow {
+    KeyRow {
+        name,
+        kind,
+        owner,
+        what,
+        ends,
+    }
+}
+
+const SIDEKIQ: &str = "Sidekiq";
+const GANDY: &str = "Gandy";
+
+/// All keys that Gandy reads or writes: Sidekiq's, then Gandy's own. `docs/ARCHITECTURE.md` prints this table and a test
+/// holds the two together.
+#[rustfmt::skip]
+pub const TABLE: &[KeyRow] = &[
+    row(SIDEKIQ, "queues", "set", "names of all queues", "never"),
+    row(SIDEKIQ, "queue:<queue>", "list", "waiting jobs as JSON, newest left, fetched from the right", "empty = gone"),
+    row(SIDEKIQ, "schedule", "sorted set", "jobs by the time they are due, in seconds", "empty = gone"),
+    row(SIDEKIQ, "retry", "sorted set", "failed jobs by the time of their next attempt, in seconds", "empty = gone"),
+    row(SIDEKIQ, "dead", "sorted set", "dead jobs and unreadable payloads by the time of their death, in seconds", "trimmed by age and number"),
+    row(SIDEKIQ, "paused", "set", "names of queues that nobody shall fetch from", "empty = gone"),
+    row(SIDEKIQ, "processes", "set", "identities of all processes", "empty = gone"),
+    row(SIDEKIQ, "<identity>", "hash", "a process's heartbeat: info, concurrency, busy, beat, rtt_us, quiet, rss", "60 s after the last beat"),
+    row(SIDEKIQ, "<identity>:work", "hash", "what a process is running: queue, payload, since when", "60 s after the last beat"),
+    row(SIDEKIQ, "<identity>-signals", "list", "TSTP, TERM or TTIN sent by a dashboard", "60 s, or when obeyed"),
+    row(SIDEKIQ, "process_cleanup", "string", "lock: dead processes leave `processes` at most once a minute", "60 s"),
+    row(SIDEKIQ, "stat:processed", "string", "runs ended since ever, failed ones included", "never"),
+    row(SIDEKIQ, "stat:failed", "string", "runs failed since ever", "never"),
+    row(SIDEKIQ, "stat:processed:YYYY-MM-DD", "string", "runs ended on a UTC day", "5 years"),
+    row(SIDEKIQ, "stat:failed:YYYY-MM-DD", "string", "runs failed on a UTC day", "5 years"),
+    row(SIDEKIQ, "j|YYMMDD|H:MM", "hash", "executions, failures and milliseconds per class in a minute", "8 hours"),
+    row(SIDEKIQ, "j|YYMMDD|H:M", "hash", "the same per ten minutes", "3 days"),
+    row(SIDEKIQ, "h|<class>-D-H:M", "string", "histogram of execution times of a class in a minute: 26 counters of 16 bits", "8 hours"),
+    row(SIDEKIQ, "it-<jid>", "hash", "state of an iterable job", "30 days"),
+    row(GANDY, "gandy:fleet", "hash", "living processes: queues, classes, connections, version", "moved to dying, or left at shutdown"),
+    row(GANDY, "gandy:dying", "hash", "processes declared dead whose jobs are not all back", "when the last job is back"),
+    row(GANDY, "gandy:lease:<identity>", "string", "a process's proof of life", "when not renewed"),
+    row(GANDY, "gandy:inflight:<identity>", "hash", "the jobs that a process holds, by token `<number>:<queue>`", "empty = gone"),
+    row(GANDY, "gandy:landing:<queue>", "list", "where an idle fetch lands one job before a process claims it", "empty = gone"),
+    row(GANDY, "gandy:recovered:<jid>", "set", "processes that died with this job aboard; digest of the payload where it has no usable jid", "72 hours"),
+    row(GANDY, "gandy:reasons", "hash", "why a payload was buried, by its digest", "trimmed with `dead`"),
+    row(GANDY, "gandy:promoter", "string", "the process that promotes due jobs", "when not renewed"),
+    row(GANDY, "gandy:reaper", "string", "the process that recovers dead processes' jobs", "when not renewed"),
+];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Every key that `Keys` can build, in the table's order.
+    fn all(keys: &Keys) -> Vec<String> {
+        let id: Identity = "vm:22564:a4dc4b6ef2be".parse().unwrap();
+        let minute = Minute::from_millis(1_795_398_104_597);
+        let date = minute.date();
+        vec![
+            keys.queues(),
+            keys.queue("low"),
+            keys.schedule(),
+            keys.retry(),
+            keys.dead(),
+            keys.paused(),
+            keys.processes(),
+            keys.process(&id),
+            keys.work(&id),
+            keys.signals(&id),
+            keys.process_cleanup(),
+            keys.stat_processed(),
+            keys.stat_failed(),
+            keys.stat_processed_day(&date),
+            keys.stat_failed_day(&date),
+            keys.metrics_minute(minute),
+            keys.metrics_ten_minutes(minute),
+            keys.metrics_histogram("OkJob", minute),
+            keys.iterable("b5de70b63090decd6440fd9e"),
+            keys.fleet(),
+            keys.dying(),
+            keys.lease(&id),
+            keys.inflight(&id),
+            keys.landing("low"),
+            keys.recovered("b5de70b63090decd6440fd9e"),
+            keys.reasons(),
+            keys.promoter(),
+            keys.reaper(),
+        ]
+    }
+
+    #[test]
+    fn every_key_has_its_row_in_order() {
+        let filled: Vec<String> = TABLE
+            .iter()
+            .map(|row| {
+                row.name
+                    .replace("<identity>", "vm:22564:a4dc4b6ef2be")
+                    .replace("<queue>", "low")
+                    .replace("<class>", "OkJob")
+                    .replace("<jid>", "b5de70b63090decd6440fd9e")
+                    .replace("YYYY-MM-DD", "2026-11-23")
+                    .replace("j|YYMMDD|H:MM", "j|261123|1:41")
+                    .replace("j|YYMMDD|H:M", "j|261123|1:4")
+                    .replace("D-H:M", "23-1:41")
+            })
+            .collect();
+        assert_eq!(all(&Keys::default()), filled);
+    }
+
+    #[test]
+    fn everything_lies_under_the_prefix() {
+        let plain = all(&Keys::default());
+        for (namespace, prefix) in [
+            ("shop", "shop:"),
+            ("{gandy-0}", "{gandy-0}:"),
+            ("a:b", "a:b:"),
+        ] {
+            let keys = Keys::new(namespace).unwrap();
+            assert_eq!(keys.prefix(), prefix);
+            for (with, without) in all(&keys).iter().zip(&plain) {
+                assert_eq!(*with, format!("{prefix}{without}"));
+            }
+        }
+        assert_eq!(Keys::new("").unwrap(), Keys::default());
+    }
+
+    #[test]
+    fn gandys_own_keys_share_one_acl_pattern() {
+        for row in TABLE {
+            assert_eq!(
+                row.owner == GANDY,
+                row.name.starts_with("gandy:"),
+                "{row:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bad_namespaces_are_refused() {
+        for bad in ["a b", "a\n", "\u{0}", "a\u{3000}b"] {
+            assert_eq!(Keys::new(bad), Err(KeyError::Character(bad.to_owned())));
+        }
+        for bad in ["{", "a{b", "{}", "a{}b"] {
+            let error = Keys::new(bad).unwrap_err();
+            assert_eq!(error, KeyError::HashTag(bad.to_owned()));
+            assert!(error.to_string().ends_with("as in `{gandy-0}`"));
+        }
+        assert_eq!(Keys::new(&"n".repeat(129)), Err(KeyError::Long(129)));
+    }
+
+    #[test]
+    fn scans_find_only_this_prefix() {
+        let keys = Keys::new("a*[b]").unwrap();
+        assert_eq!(keys.inflight_pattern(), r"a\*\[b\]:gandy:inflight:*");
+        assert_eq!(keys.landing_pattern(), r"a\*\[b\]:gandy:landing:*");
+        let id: Identity = "vm:1:a4dc4b6ef2be".parse().unwrap();
+        assert_eq!(
+            keys.identity_of_inflight(&keys.inflight(&id)),
+            Some(id.as_str())
+        );
+        assert_eq!(keys.queue_of_landing(&keys.landing("a:b")), Some("a:b"));
+        assert_eq!(keys.queue_of_landing("gandy:landing:x"), None);
+    }
+}

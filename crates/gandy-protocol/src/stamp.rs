@@ -1,0 +1,283 @@
+//! Times in payloads: four forms are read, two are written.
+//!
+//! Belongs here: the forms. Does not belong here: which field holds a time, and what time it is now.
+
+use crate::civil;
+use crate::payload::integer;
+use crate::text;
+
+/// Beyond this many milliseconds (the year 287396) an `f64` is no longer exact and arithmetic on times could overflow.
+const LIMIT_MS: i64 = 1 << 53;
+
+/// An instant, in milliseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(i64);
+
+impl Stamp {
+    /// An instant from milliseconds since 1970.
+    pub const fn from_millis(millis: i64) -> Stamp {
+        Stamp(millis)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Reads the raw JSON of a time field. Sidekiq's own rule for numbers: with a fraction or an exponent it is seconds
+    /// (6.x, 7.x), an integer is milliseconds (8.x). The same in quotes (Oj made such payloads), or an ISO-8601 string
+    /// with date, time and zone (none: UTC). `None` for anything else and beyond 2^53 ms.
+    ///
+    /// ```
+    /// use gandy_protocol::Stamp;
+    /// let millis = |raw| Stamp::from_json(raw).map(Stamp::millis);
+    /// assert_eq!(millis("1795398104.597"), Some(1795398104597));
+    /// assert_eq!(millis("1795398104597"), Some(1795398104597));
+    /// assert_eq!(millis("\"1795398104597\""), Some(1795398104597));
+    /// assert_eq!(millis("\"2026-11-23T01:41:44.597Z\""), Some(1795398104597));
+    /// ```
+    pub fn from_json(raw: &str) -> Option<Stamp> {
+        let raw = raw.trim_ascii();
+        match text::unquoted(raw) {
+            Some(inner) => number(inner.trim_ascii()).or_else(|| iso8601(inner.trim_ascii())),
+            None => number(raw),
+        }
+    }
+
+    /// An instant from seconds since 1970, as scores of `schedule`, `retry` and `dead` hold them. `None` beyond 2^53 ms.
+    pub fn from_seconds(seconds: f64) -> Option<Stamp> {
+        let millis = (seconds * 1_000.0).round();
+        (millis.abs() <= LIMIT_MS as f64).then_some(Stamp(millis as i64))
+    }
+}
+
+fn number(text: &str) -> Option<Stamp> {
+    if let Some(millis) = integer(text) {
+        return (-LIMIT_MS..=LIMIT_MS)
+            .contains(&millis)
+            .then_some(Stamp(millis));
+    }
+    // Rust also parses "inf", "nan" and ".5", which JSON has not.
+    let digit = text.strip_prefix('-').unwrap_or(text).bytes().next()?;
+    if !digit.is_ascii_digit() {
+        return None;
+    }
+    text.parse().ok().and_then(Stamp::from_seconds)
+}
+
+/// `2026-11-23T01:41:44.597+01:00` and its common variants: a space for `T`, no seconds, `Z`, `UTC`, `+0100`, no zone.
+fn iso8601(text: &str) -> Option<Stamp> {
+    let mut rest = text.as_bytes();
+    let year = digits(&mut rest, 4)?;
+    eat(&mut rest, b"-")?;
+    let month = digits(&mut rest, 2)?;
+    eat(&mut rest, b"-")?;
+    let day = digits(&mut rest, 2)?;
+    eat(&mut rest, b"Tt ")?;
+    let hour = digits(&mut rest, 2)?;
+    eat(&mut rest, b":")?;
+    let minute = digits(&mut rest, 2)?;
+    let mut second = 0;
+    let mut fraction = 0;
+    if eat(&mut rest, b":").is_some() {
+        second = digits(&mut rest, 2)?;
+        if eat(&mut rest, b".,").is_some() {
+            fraction = millis(&mut rest)?;
+        }
+    }
+    let offset = zone(rest)?;
+    // 60 is a leap second: Ruby writes it, and it is the next minute's first for every clock that counts.
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let minutes = (civil::days(year, month, day)? * 24 + hour) * 60 + minute - offset;
+    Some(Stamp((minutes * 60 + second) * 1_000 + fraction))
+}
+
+fn eat(rest: &mut &[u8], any_of: &[u8]) -> Option<()> {
+    let (first, tail) = rest.split_first()?;
+    any_of.contains(first).then(|| *rest = tail)
+}
+
+fn digits(rest: &mut &[u8], count: usize) -> Option<i64> {
+    let (head, tail) = rest.split_at_checked(count)?;
+    *rest = tail;
+    head.iter().try_fold(0, |sum, byte| {
+        byte.is_ascii_digit()
+            .then(|| sum * 10 + i64::from(byte - b'0'))
+    })
+}
+
+/// A fraction of a second of any length, cut to milliseconds.
+fn millis(rest: &mut &[u8]) -> Option<i64> {
+    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (fraction, tail) = rest.split_at(length);
+    *rest = tail;
+    let digit = |place: usize| fraction.get(place).map_or(0, |byte| i64::from(byte - b'0'));
+    (length > 0).then(|| digit(0) * 100 + digit(1) * 10 + digit(2))
+}
+
+/// Minutes east of UTC.
+fn zone(mut rest: &[u8]) -> Option<i64> {
+    if matches!(rest, b"" | b"Z" | b"z" | b"UTC" | b" UTC") {
+        return Some(0);
+    }
+    let _ = eat(&mut rest, b" ");
+    let (sign, tail) = rest.split_first()?;
+    rest = tail;
+    let hours = digits(&mut rest, 2)?;
+    let _ = eat(&mut rest, b":");
+    let minutes = if rest.is_empty() {
+        0
+    } else {
+        digits(&mut rest, 2)?
+    };
+    if !rest.is_empty() || hours > 23 || minutes > 59 {
+        return None;
+    }
+    match sign {
+        b'+' => Some(hours * 60 + minutes),
+        b'-' => Some(-(hours * 60 + minutes)),
+        _ => None,
+    }
+}
+
+/// How times are written into payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StampFormat {
+    /// Integer milliseconds, as Sidekiq 8 writes and reads.
+    #[default]
+    Milliseconds,
+    /// Seconds with a fraction: for as long as a Sidekiq below 8 reads the payloads. It takes an integer for seconds.
+    Seconds,
+}
+
+impl StampFormat {
+    /// The JSON number for an instant. Seconds always have a point, because its absence would make them milliseconds.
+    ///
+    /// ```
+    /// use gandy_protocol::StampFormat;
+    /// assert_eq!(StampFormat::Milliseconds.write(1795398164364), "1795398164364");
+    /// assert_eq!(StampFormat::Seconds.write(1795398164364), "1795398164.364");
+    /// assert_eq!(StampFormat::Seconds.write(1795398164000), "1795398164.0");
+    /// ```
+    pub fn write(self, millis: i64) -> String {
+        match self {
+            StampFormat::Milliseconds => millis.to_string(),
+            StampFormat::Seconds => seconds(millis),
+        }
+    }
+}
+
+/// Seconds with a fraction, as scores of `schedule`, `retry` and `dead` are written by every version of Sidekiq.
+/// Exact: made from the digits, not through a float.
+pub fn seconds(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let whole = millis.unsigned_abs() / 1_000;
+    let fraction = format!("{:03}", millis.unsigned_abs() % 1_000);
+    let fraction = fraction.trim_end_matches('0');
+    let fraction = if fraction.is_empty() { "0" } else { fraction };
+    format!("{sign}{whole}.{fraction}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn millis_of(raw: &str) -> Option<i64> {
+        Stamp::from_json(raw).map(Stamp::millis)
+    }
+
+    #[test]
+    fn four_forms_are_read() {
+        // 6.4.1 and 8.1.7, as observed.
+        assert_eq!(millis_of("1795398164.3647704"), Some(1_795_398_164_365));
+        assert_eq!(millis_of("1795398104598"), Some(1_795_398_104_598));
+        assert_eq!(millis_of("\"1795398164.3647704\""), Some(1_795_398_164_365));
+        assert_eq!(millis_of("\"1795398104598\""), Some(1_795_398_104_598));
+        assert_eq!(millis_of("1.7953981e9"), Some(1_795_398_100_000));
+        assert_eq!(millis_of("-0"), Some(0));
+    }
+
+    #[test]
+    fn iso_strings_are_read_with_their_zone() {
+        let expect = Some(1_795_398_104_597);
+        for text in [
+            "2026-11-23T01:41:44.597Z",
+            "2026-11-23t01:41:44.597z",
+            "2026-11-23 01:41:44.597 UTC",
+            "2026-11-23T01:41:44.5979999",
+            "2026-11-23T02:41:44.597+01:00",
+            "2026-11-22 20:11:44.597 -0530",
+            "2026-11-23T03:41:44,597+02",
+        ] {
+            assert_eq!(millis_of(&format!("\"{text}\"")), expect, "{text}");
+        }
+        assert_eq!(millis_of("\"2026-11-23T01:41Z\""), Some(1_795_398_060_000));
+        assert_eq!(
+            millis_of("\"2016-12-31T23:59:60Z\""),
+            millis_of("\"2017-01-01T00:00:00Z\"")
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for raw in [
+            "null",
+            "true",
+            "[1]",
+            "{}",
+            "\"\"",
+            "\"soon\"",
+            "\"nan\"",
+            "\"inf\"",
+            "\".5\"",
+            "1e400",
+            "99999999999999999999",
+            "\"2026-11-23\"",
+            "\"2026-13-01T00:00:00Z\"",
+            "\"2026-02-29T00:00:00Z\"",
+            "\"2026-01-01T24:00:00Z\"",
+            "\"2026-01-01T00:00:00.Z\"",
+            "\"2026-01-01T00:00:00X1\"",
+            "\"2026-01-01T00:00:00+\"",
+            "\"2026-01-01T00:00:00 \u{e9}\"",
+        ] {
+            assert_eq!(millis_of(raw), None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn seconds_always_have_a_point() {
+        assert_eq!(seconds(0), "0.0");
+        assert_eq!(seconds(-1), "-0.001");
+        assert_eq!(seconds(1_795_398_164_360), "1795398164.36");
+        assert_eq!(seconds(i64::MIN), "-9223372036854775.808");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(millis in -LIMIT_MS / 10..LIMIT_MS / 10) {
+            for format in [StampFormat::Milliseconds, StampFormat::Seconds] {
+                let raw = format.write(millis);
+                prop_assert_eq!(millis_of(&raw), Some(millis));
+                let quoted = format!("\"{}\"", raw);
+                prop_assert_eq!(millis_of(&quoted), Some(millis));
+            }
+        }
+
+        #[test]
+        fn iso_strings_agree_with_the_calendar(millis in 0i64..253_402_300_799_999) {
+            let minute = crate::Minute::from_millis(millis).to_string();
+            prop_assert_eq!(millis_of(&format!("\"{minute}\"")), Some(millis - millis.rem_euclid(60_000)));
+        }
+
+        #[test]
+        fn no_text_panics(text in any::<String>(), near in "[0-9T: .+Z-]{0,30}") {
+            let _ = Stamp::from_json(&text);
+            let _ = Stamp::from_json(&format!("\"{near}\""));
+        }
+    }
+}
