@@ -1,16 +1,19 @@
 //! A new job, before it is pushed: its fields, and its JSON in Sidekiq's order.
 //!
-//! Belongs here: building a payload, and reading one that a person or another program wrote. Does not belong here: the
-//! arguments' codec (`args`), and payloads that are in Redis already (`payload`, `edit`).
+//! Belongs here: building a payload. Does not belong here: the arguments' codec (`args`), and payloads that are in Redis
+//! already (`payload`, `edit`).
 
 use std::fmt;
 
-use crate::payload::integer;
 use crate::queue_name::{QueueName, QueueNameError};
 use crate::retry::RetrySetting;
 use crate::scan;
 use crate::stamp::{Stamp, StampFormat};
 use crate::text;
+
+mod line;
+
+pub use line::JobLine;
 
 /// A job to be pushed. Everything but the required fields starts with Sidekiq's defaults.
 ///
@@ -60,15 +63,6 @@ pub enum Backtrace {
     All,
     /// The first lines.
     Lines(u32),
-}
-
-/// A job as somebody wrote it down, and when it is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobLine {
-    /// The job; `at` and `enqueued_at` are taken out of it.
-    pub record: JobRecord,
-    /// Its `at`; none: now.
-    pub at: Option<Stamp>,
 }
 
 /// Why something is no job to push. The message names the field and what it must be, and quotes no arguments.
@@ -178,7 +172,8 @@ impl JobRecord {
             what: format!("`{name}`"),
             why: fault.to_string(),
         })?;
-        match self.extra.iter_mut().find(|(other, _)| other == name) {
+        // The last, because a job that somebody wrote down may have a field twice.
+        match self.extra.iter_mut().rfind(|(other, _)| other == name) {
             Some((_, place)) => *place = raw,
             None => self.extra.push((name.to_owned(), raw)),
         }
@@ -263,54 +258,10 @@ impl JobRecord {
         object.out.push('}');
         object.out
     }
-
-    /// Reads a job as a person or another program writes it down: `{"class":…,"args":[…],…}`. Fields that Gandy does not
-    /// know are kept byte for byte, null counts as absent, of a field given twice the last counts. `jid` gives the id
-    /// of a job that has none, `now` its time of creation. `at` is in seconds since 1970 as everywhere in Sidekiq, or
-    /// an ISO-8601 string.
-    ///
-    /// # Errors
-    ///
-    /// Not a JSON object, without class or args, or a known field with a wrong value. Here, unlike in Redis, a wrong type
-    /// is an error: somebody is there to correct it.
-    pub fn from_json_line(
-        line: &str,
-        jid: impl FnOnce() -> String,
-        now: Stamp,
-    ) -> Result<JobLine, RecordError> {
-        let fields = Fields::read(line)?;
-        let class = fields.text("class")?.ok_or(RecordError::Missing("class"))?;
-        let args = fields.get("args").ok_or(RecordError::Missing("args"))?;
-        if !args.starts_with('[') {
-            return Err(value("args", args, WANT_ARGS));
-        }
-        let id = fields.text("jid")?.unwrap_or_else(jid);
-        let mut record = JobRecord::new(class, args, id, now);
-        if let Some(queue) = fields.text("queue")? {
-            record.queue = queue;
-        }
-        record.retry_queue = fields.text("retry_queue")?;
-        fields.options(&mut record)?;
-        if let Some(stamp) = fields.parse("created_at", WANT_STAMP, Stamp::from_json)? {
-            record.created_at = stamp;
-        }
-        record.extra = fields.extra();
-        record.check()?;
-        let at = fields.parse("at", WANT_AT, at)?;
-        Ok(JobLine { record, at })
-    }
 }
 
 const WANT_ARGS: &str = "an array, as in [1,\"two\"]";
-const WANT_TEXT: &str = "a string that is not empty";
-const WANT_RETRY: &str = "true, false or a number of retries from 0";
 const WANT_RETRY_FOR: &str = "a whole number of seconds from 0 to 1000000000";
-const WANT_BOOLEAN: &str = "true or false";
-const WANT_BACKTRACE: &str = "true, false or a number of lines";
-const WANT_TAGS: &str = "an array of strings";
-const WANT_STAMP: &str =
-    "a time: an integer of milliseconds, seconds with a fraction, or an ISO-8601 string";
-const WANT_AT: &str = "a time: seconds since 1970 (not milliseconds), or an ISO-8601 string";
 
 /// A scalar is shown as it stands, since whoever wrote it has to find it; containers and arguments are only named.
 fn value(field: &'static str, raw: &str, want: &'static str) -> RecordError {
@@ -322,118 +273,6 @@ fn value(field: &'static str, raw: &str, want: &'static str) -> RecordError {
 
 fn check_queue(field: &'static str, name: &str) -> Result<(), RecordError> {
     QueueName::check(name).map_err(|source| RecordError::Queue { field, source })
-}
-
-/// The time at which a job is to run. Small numbers of digits tell seconds from milliseconds, which nobody means here
-/// for a date in the year 5138.
-fn at(raw: &str) -> Option<Stamp> {
-    let inner = text::unquoted(raw);
-    match inner.as_deref().unwrap_or(raw).parse::<f64>() {
-        Ok(seconds) if (0.0..1e11).contains(&seconds) => Stamp::from_seconds(seconds),
-        Ok(_) => None,
-        Err(_) => Stamp::from_json(raw),
-    }
-}
-
-fn tags(raw: &str) -> Option<Vec<String>> {
-    serde_json::from_str(raw).ok()
-}
-
-fn boolean(raw: &str) -> Option<bool> {
-    raw.parse().ok()
-}
-
-fn retry(raw: &str) -> Option<RetrySetting> {
-    let negative = integer(raw).is_some_and(|times| times < 0);
-    let setting = RetrySetting::from_json(raw);
-    (!negative && setting != RetrySetting::Absent).then_some(setting)
-}
-
-fn backtrace(raw: &str) -> Option<Option<Backtrace>> {
-    match raw {
-        "true" => Some(Some(Backtrace::All)),
-        "false" => Some(None),
-        _ => raw.parse().ok().map(|lines| Some(Backtrace::Lines(lines))),
-    }
-}
-
-/// The members of an object that somebody wrote, keys decoded, of each name the last.
-struct Fields<'a> {
-    members: Vec<(String, &'a str)>,
-}
-
-impl<'a> Fields<'a> {
-    fn read(line: &'a str) -> Result<Fields<'a>, RecordError> {
-        let json = |why: String| RecordError::Json {
-            what: "job".to_owned(),
-            why,
-        };
-        if scan::check(line).is_ok() && text::kind(line) != "an object" {
-            return Err(json(format!("it is {}, not an object", text::kind(line))));
-        }
-        let mut members: Vec<(String, &str)> = Vec::new();
-        let mut bad_key = false;
-        scan::members(line, |member| {
-            let Some(name) = text::unquoted(member.key.of(line)) else {
-                bad_key = true;
-                return;
-            };
-            let raw = member.value.of(line);
-            match members.iter_mut().find(|(other, _)| *other == name) {
-                Some(place) => place.1 = raw,
-                None => members.push((name.into_owned(), raw)),
-            }
-        })
-        .map_err(|fault| json(fault.to_string()))?;
-        if bad_key {
-            return Err(json("a key holds half a surrogate pair".to_owned()));
-        }
-        Ok(Fields { members })
-    }
-
-    fn get(&self, name: &str) -> Option<&'a str> {
-        let found = self.members.iter().find(|(other, _)| other == name);
-        found.map(|(_, raw)| *raw).filter(|raw| *raw != "null")
-    }
-
-    fn parse<T>(
-        &self,
-        name: &'static str,
-        want: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, RecordError> {
-        self.get(name)
-            .map(|raw| read(raw).ok_or_else(|| value(name, raw, want)))
-            .transpose()
-    }
-
-    fn text(&self, name: &'static str) -> Result<Option<String>, RecordError> {
-        self.parse(name, WANT_TEXT, |raw| {
-            let text = text::unquoted(raw).filter(|text| !text.is_empty());
-            text.map(|text| text.into_owned())
-        })
-    }
-
-    fn options(&self, record: &mut JobRecord) -> Result<(), RecordError> {
-        if let Some(retry) = self.parse("retry", WANT_RETRY, retry)? {
-            record.retry = retry;
-        }
-        record.tags = self.parse("tags", WANT_TAGS, tags)?.unwrap_or_default();
-        record.retry_for = self.parse("retry_for", WANT_RETRY_FOR, |raw| raw.parse().ok())?;
-        record.dead = self.parse("dead", WANT_BOOLEAN, boolean)?;
-        record.backtrace = self
-            .parse("backtrace", WANT_BACKTRACE, backtrace)?
-            .flatten();
-        Ok(())
-    }
-
-    fn extra(&self) -> Vec<(String, String)> {
-        self.members
-            .iter()
-            .filter(|(name, _)| !RESERVED.contains(&name.as_str()))
-            .map(|(name, raw)| (name.clone(), (*raw).to_owned()))
-            .collect()
-    }
 }
 
 /// Writes an object's members one after the other.
@@ -468,264 +307,4 @@ impl fmt::Debug for JobRecord {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::Payload;
-    use proptest::prelude::*;
-
-    const NOW: Stamp = Stamp::from_millis(1_795_398_104_597);
-    const JID: &str = "b5de70b63090decd6440fd9e";
-
-    fn line(text: &str) -> Result<JobLine, RecordError> {
-        JobRecord::from_json_line(text, || JID.to_owned(), NOW)
-    }
-
-    #[test]
-    fn bytes_are_those_of_sidekiqs_client() {
-        // Real bytes of Sidekiq 8.1.7.
-        let golden = r#"{"retry":true,"queue":"default","tags":["a","b"],"args":[0,"x",{"k":[1,2.5,null,true]}],"class":"OkJob","jid":"b5de70b63090decd6440fd9e","created_at":1795398104597,"enqueued_at":1795398104597}"#;
-        let mut record = JobRecord::new("OkJob", r#"[0,"x",{"k":[1,2.5,null,true]}]"#, JID, NOW);
-        record.tags = vec!["a".to_owned(), "b".to_owned()];
-        record.enqueued_at = Some(NOW);
-        assert_eq!(record.to_json(), golden);
-        assert_eq!(record.check(), Ok(()));
-    }
-
-    #[test]
-    fn every_option_has_its_field() {
-        let mut record = JobRecord::new("A", "[]", JID, NOW);
-        record.queue = "low".to_owned();
-        record.retry = RetrySetting::Times(3);
-        record.retry_for = Some(3_600);
-        record.dead = Some(false);
-        record.backtrace = Some(Backtrace::Lines(10));
-        record.retry_queue = Some("slow \"q\"".to_owned());
-        record.stamps = StampFormat::Seconds;
-        record.set_extra("bid", "\"x\"").unwrap();
-        record.set_extra("n", "12345678901234567890").unwrap();
-        assert_eq!(
-            record.to_json(),
-            r#"{"retry":3,"queue":"low","retry_for":3600,"dead":false,"backtrace":10,"retry_queue":"slow \"q\"","bid":"x","n":12345678901234567890,"args":[],"class":"A","jid":"b5de70b63090decd6440fd9e","created_at":1795398104.597}"#
-        );
-        record.retry = RetrySetting::Absent;
-        record.backtrace = Some(Backtrace::All);
-        record.remove_extra("bid");
-        let json = record.to_json();
-        assert!(json.starts_with(r#"{"queue":"low","#), "{json}");
-        assert!(json.contains(r#""backtrace":true,"#), "{json}");
-        assert!(!json.contains("bid"), "{json}");
-    }
-
-    #[test]
-    fn extra_fields_are_checked() {
-        let mut record = JobRecord::new("A", "[]", JID, NOW);
-        assert!(
-            record
-                .set_extra("x", "{")
-                .unwrap_err()
-                .to_string()
-                .starts_with("`x`: invalid JSON at byte 1")
-        );
-        assert_eq!(
-            record.set_extra("queue", "\"x\""),
-            Err(RecordError::Reserved("queue".to_owned()))
-        );
-        record.set_extra("x", "1").unwrap();
-        record.set_extra("x", "2").unwrap();
-        assert_eq!(record.extra().collect::<Vec<_>>(), [("x", "2")]);
-    }
-
-    #[test]
-    fn a_line_is_read_and_unknown_fields_are_kept() {
-        let job = line(
-            r#" {"class":"A","args":[ 1, 12345678901234567890 ],"at":1795398164.5,"queue":"low","retry":2,"tags":["t"],"u" : {"a": 1.10},"enqueued_at":5,"dead":false,"backtrace":false,"retry_for":null}"#,
-        )
-        .unwrap();
-        assert_eq!(job.at, Some(Stamp::from_millis(1_795_398_164_500)));
-        assert_eq!(
-            job.record.to_json(),
-            r#"{"retry":2,"queue":"low","tags":["t"],"dead":false,"u":{"a": 1.10},"args":[ 1, 12345678901234567890 ],"class":"A","jid":"b5de70b63090decd6440fd9e","created_at":1795398104597}"#
-        );
-    }
-
-    #[test]
-    fn what_a_line_gives_itself_is_kept() {
-        let job = line(r#"{"class":"A","args":[],"jid":"mine","created_at":1795398164.364,"queue":"a","queue":"b"}"#).unwrap();
-        assert_eq!(job.record.jid, "mine");
-        assert_eq!(job.record.created_at.millis(), 1_795_398_164_364);
-        assert_eq!(job.record.queue, "b");
-        assert_eq!(job.at, None);
-    }
-
-    #[test]
-    fn at_is_in_seconds_or_iso() {
-        let at =
-            |raw: &str| line(&format!(r#"{{"class":"A","args":[],"at":{raw}}}"#)).map(|job| job.at);
-        let expect = Ok(Some(Stamp::from_millis(1_795_398_104_000)));
-        for raw in [
-            "1795398104",
-            "1795398104.0",
-            "\"1795398104\"",
-            "\"2026-11-23T01:41:44Z\"",
-            "\"2026-11-23T02:41:44+01:00\"",
-        ] {
-            assert_eq!(at(raw), expect, "{raw}");
-        }
-        assert_eq!(at("null"), Ok(None));
-        assert_eq!(
-            at("1795398104597").unwrap_err().to_string(),
-            "`at` must be a time: seconds since 1970 (not milliseconds), or an ISO-8601 string, not 1795398104597"
-        );
-        for raw in ["-1", "true", "\"tomorrow\"", "\"nan\"", "[]"] {
-            assert!(at(raw).is_err(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn wrong_lines_say_what_is_wrong() {
-        for (text, expect) in [
-            ("", "job: invalid JSON at byte 0: the text ends too early"),
-            ("[1]", "job: it is an array, not an object"),
-            (
-                r#"{"class":"A","args":[],}"#,
-                "job: invalid JSON at byte 23: expected a key in quotes",
-            ),
-            (
-                r#"{"class":"A","args":[],"\ud800":1}"#,
-                "job: a key holds half a surrogate pair",
-            ),
-            (
-                r#"{"args":[]}"#,
-                "no `class`; a job needs at least a class and arguments, as in {\"class\":\"Mail\",\"args\":[1]}",
-            ),
-            (
-                r#"{"class":"A"}"#,
-                "no `args`; a job needs at least a class and arguments, as in {\"class\":\"Mail\",\"args\":[1]}",
-            ),
-            (
-                r#"{"class":"A","args":{"user":1}}"#,
-                "`args` must be an array, as in [1,\"two\"], not an object",
-            ),
-            (
-                r#"{"class":"A","args":"secret"}"#,
-                "`args` must be an array, as in [1,\"two\"], not a string",
-            ),
-            (
-                r#"{"class":5,"args":[]}"#,
-                "`class` must be a string that is not empty, not 5",
-            ),
-            (
-                r#"{"class":"","args":[]}"#,
-                "`class` must be a string that is not empty, not \"\"",
-            ),
-            (
-                r#"{"class":"A","args":[],"jid":7}"#,
-                "`jid` must be a string that is not empty, not 7",
-            ),
-            (
-                r#"{"class":"A","args":[],"queue":"a\nb"}"#,
-                "`queue`: queue name \"a\\nb\" holds a control character; use letters, digits, `.`, `-`, `_` or `:`",
-            ),
-            (
-                r#"{"class":"A","args":[],"retry":"5"}"#,
-                "`retry` must be true, false or a number of retries from 0, not \"5\"",
-            ),
-            (
-                r#"{"class":"A","args":[],"retry":-1}"#,
-                "`retry` must be true, false or a number of retries from 0, not -1",
-            ),
-            (
-                r#"{"class":"A","args":[],"retry_for":1000000001}"#,
-                "`retry_for` must be a whole number of seconds from 0 to 1000000000, not more",
-            ),
-            (
-                r#"{"class":"A","args":[],"retry_for":1.5}"#,
-                "`retry_for` must be a whole number of seconds from 0 to 1000000000, not 1.5",
-            ),
-            (
-                r#"{"class":"A","args":[],"dead":0}"#,
-                "`dead` must be true or false, not 0",
-            ),
-            (
-                r#"{"class":"A","args":[],"tags":"a"}"#,
-                "`tags` must be an array of strings, not \"a\"",
-            ),
-            (
-                r#"{"class":"A","args":[],"tags":[1]}"#,
-                "`tags` must be an array of strings, not an array",
-            ),
-            (
-                r#"{"class":"A","args":[],"backtrace":"all"}"#,
-                "`backtrace` must be true, false or a number of lines, not \"all\"",
-            ),
-            (
-                r#"{"class":"A","args":[],"created_at":"then"}"#,
-                "`created_at` must be a time: an integer of milliseconds, seconds with a fraction, or an ISO-8601 string, not \"then\"",
-            ),
-        ] {
-            assert_eq!(line(text).unwrap_err().to_string(), expect, "{text}");
-        }
-    }
-
-    #[test]
-    fn check_finds_what_middleware_may_have_broken() {
-        let good = JobRecord::new("A", "[1]", JID, NOW);
-        let broken = |change: fn(&mut JobRecord)| {
-            let mut record = good.clone();
-            change(&mut record);
-            record.check().unwrap_err().to_string()
-        };
-        assert_eq!(good.check(), Ok(()));
-        assert!(broken(|record| record.class.clear()).starts_with("no `class`"));
-        assert!(broken(|record| record.jid.clear()).starts_with("no `jid`"));
-        assert!(
-            broken(|record| record.args = "[1".to_owned())
-                .starts_with("`args`: invalid JSON at byte 2")
-        );
-        assert!(broken(|record| record.args = "{}".to_owned()).ends_with("not an object"));
-        assert!(broken(|record| record.queue.clear()).starts_with("`queue`: a queue needs a name"));
-        assert!(
-            broken(|record| record.retry_queue = Some("\0".to_owned()))
-                .starts_with("`retry_queue`")
-        );
-    }
-
-    #[test]
-    fn debug_shows_no_arguments() {
-        let record = JobRecord::new("A", "[\"secret\"]", JID, NOW);
-        assert!(!format!("{record:?}").contains("secret"));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_built_is_read_by_the_worker(
-            class in ".+", queue in "[^\\p{Cc}]{1,60}", tags in prop::collection::vec(any::<String>(), 0..4),
-            names in prop::collection::vec("[a-z\"\\\\é]{1,8}", 0..5), millis in 0i64..4_000_000_000_000,
-        ) {
-            let mut record = JobRecord::new(class.clone(), "[1, 2.50]", JID, Stamp::from_millis(millis));
-            record.queue = queue.clone();
-            record.tags = tags;
-            for name in &names {
-                if !RESERVED.contains(&name.as_str()) {
-                    record.set_extra(name, "{\"a\": [1.0]}").unwrap();
-                }
-            }
-            prop_assert_eq!(record.check(), Ok(()));
-            let json = record.to_json();
-            let payload = Payload::parse(json.clone().into_bytes()).unwrap();
-            prop_assert_eq!(payload.class(), class);
-            prop_assert_eq!(payload.queue(), Some(queue.as_str()));
-            prop_assert_eq!(payload.args(), "[1, 2.50]");
-            prop_assert_eq!(payload.stamp("created_at").map(Stamp::millis), Some(millis));
-            let again = JobRecord::from_json_line(&json, || unreachable!(), NOW).unwrap();
-            prop_assert_eq!(again.record.to_json(), json);
-        }
-
-        #[test]
-        fn no_line_panics(text in any::<String>()) {
-            let _ = line(&text);
-        }
-    }
-}
+mod tests;

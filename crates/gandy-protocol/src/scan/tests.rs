@@ -1,0 +1,124 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+fn serde_accepts(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+fn spans(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    members(text, |member| {
+        found.push((
+            member.key.of(text).to_owned(),
+            member.value.of(text).to_owned(),
+        ));
+    })
+    .unwrap();
+    found
+}
+
+#[test]
+fn members_are_found_with_their_raw_text() {
+    let found = spans(" {\"a\" : [1, {\"b\":[]}] ,\"é\\n\":-0.10e+5,\"\":\"x\\\"y\"}\n");
+    let expect = [
+        ("\"a\"", "[1, {\"b\":[]}]"),
+        ("\"é\\n\"", "-0.10e+5"),
+        ("\"\"", "\"x\\\"y\""),
+    ];
+    assert_eq!(found.len(), expect.len());
+    for ((key, value), (want_key, want_value)) in found.iter().zip(expect) {
+        assert_eq!((key.as_str(), value.as_str()), (want_key, want_value));
+    }
+    assert!(spans("{ }").is_empty());
+}
+
+#[test]
+fn faults_say_where_and_what() {
+    let fault = |text| members(text, |_| {}).unwrap_err().to_string();
+    assert_eq!(
+        fault(r#"{"a":1,}"#),
+        "invalid JSON at byte 7: expected a key in quotes"
+    );
+    assert_eq!(
+        fault(r#"{"a":01}"#),
+        "invalid JSON at byte 6: expected ',' or '}'"
+    );
+    assert_eq!(
+        fault(r#"{"a":"#),
+        "invalid JSON at byte 5: the text ends too early"
+    );
+    assert_eq!(
+        fault("{} {"),
+        "invalid JSON at byte 3: text follows after the JSON value"
+    );
+    assert_eq!(
+        fault("{\"a\":\"b\nc\"}"),
+        "invalid JSON at byte 7: a control character in a string"
+    );
+}
+
+#[test]
+fn a_million_levels_do_not_overflow_the_stack() {
+    let levels = 1_000_000;
+    let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert_eq!(check(&deep), Ok(()));
+    let objects = format!("{}1{}", "{\"a\":[".repeat(levels), "]}".repeat(levels));
+    assert_eq!(check(&objects), Ok(()));
+    let crossed = format!("{}1{}", "{\"a\":[".repeat(100), "}]".repeat(100));
+    assert!(check(&crossed).is_err());
+    assert!(check(&"[".repeat(levels)).is_err());
+}
+
+#[test]
+fn nesting_remembers_each_level_across_words() {
+    let mut nesting = Nesting::default();
+    let kinds: Vec<bool> = (0..300).map(|n| n % 3 == 0 || n % 7 == 0).collect();
+    for kind in &kinds {
+        nesting.push(*kind);
+    }
+    for kind in kinds.iter().rev() {
+        assert_eq!(nesting.top(), Some(*kind));
+        nesting.pop();
+    }
+    assert_eq!(nesting.top(), None);
+}
+
+#[test]
+fn every_byte_at_every_place_of_a_word_is_judged_as_by_serde_json() {
+    for byte in 0..128u8 {
+        for place in 0..20 {
+            let mut text = vec![b'a'; 20];
+            text[place] = byte;
+            let text = format!("\"{}\"", String::from_utf8(text).unwrap());
+            assert_eq!(check(&text).is_ok(), serde_accepts(&text), "{text:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn judges_near_json_as_serde_json_does(text in "[\\[\\]{}:,\"\\\\0-9.eE+\\-a-fu truenlsé\u{1}]{0,24}") {
+        prop_assert_eq!(check(&text).is_ok(), serde_accepts(&text), "{:?}", text);
+    }
+
+    #[test]
+    fn judges_damaged_json_as_serde_json_does(
+        place in 0usize..90,
+        with in "[\\[\\]{}:,\"\\\\0-9.e+\\- tfn]{0,2}",
+        cut in 0usize..3,
+    ) {
+        let good = r#"{"a":[1,-2.5e-3,true,{"k":null}],"é\u00e9\n":"text \"quoted\"","b":{"c":[[],{}]},"d":0}"#;
+        let mut chars: Vec<char> = good.chars().collect();
+        let place = place.min(chars.len());
+        let end = (place + cut).min(chars.len());
+        chars.splice(place..end, with.chars());
+        let text: String = chars.into_iter().collect();
+        prop_assert_eq!(check(&text).is_ok(), serde_accepts(&text), "{:?}", text);
+        prop_assert_eq!(members(&text, |_| {}).is_ok(), serde_accepts(&text) && text.trim_start().starts_with('{'));
+    }
+}
