@@ -53,6 +53,23 @@ impl RetrySetting {
     }
 }
 
+/// `true` or `false`, as Sidekiq's option is written.
+impl From<bool> for RetrySetting {
+    fn from(again: bool) -> Self {
+        if again {
+            RetrySetting::Always
+        } else {
+            RetrySetting::Never
+        }
+    }
+}
+
+impl From<u32> for RetrySetting {
+    fn from(times: u32) -> Self {
+        RetrySetting::Times(times)
+    }
+}
+
 /// The rules that hold for all jobs of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryRules {
