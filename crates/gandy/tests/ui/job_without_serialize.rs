@@ -1,0 +1,8 @@
+use gandy::Job;
+
+#[derive(Job)]
+struct WelcomeEmail {
+    user: u64,
+}
+
+fn main() {}
