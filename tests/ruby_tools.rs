@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gandy_tests::{History, RedisServer, RubySidekiq, wait_eq, wait_until};
+use gandy_tests::{History, Proc, RedisServer, RubySidekiq, wait_eq, wait_until};
 use serde_json::{Value, json};
 
 /// Ruby's heartbeat comes every 5 s (10 s from 7.0 on) and shows some changes one beat late.
@@ -243,4 +243,32 @@ fn ruby_evaluates_a_few_lines() {
         (json!(42), "42".to_owned())
     );
     eprintln!("tested with Ruby's Sidekiq {}", ruby.version());
+}
+
+/// A skip that nobody sees would pass for a proof; under CI there is none at all.
+#[test]
+fn ruby_missing_is_said_and_is_a_failure_under_ci() {
+    let tools = tempfile::tempdir().unwrap();
+    for program in ["sh", "redis-server", "redis-check-rdb", "valkey-server"] {
+        let path = std::env::var_os("PATH").unwrap();
+        let found = std::env::split_paths(&path)
+            .map(|dir| dir.join(program))
+            .find(|p| p.is_file());
+        if let Some(found) = found {
+            std::os::unix::fs::symlink(found, tools.path().join(program)).unwrap();
+        }
+    }
+    for (ci, passes, said) in [
+        ("false", true, "SKIPPED: ruby_evaluates"),
+        ("true", false, "needs Ruby's Sidekiq"),
+    ] {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again
+            .args(["--exact", "ruby_evaluates_a_few_lines"])
+            .env("PATH", tools.path())
+            .env("CI", ci);
+        let again = Proc::spawn("without ruby", again);
+        assert_eq!(again.wait_exit(SOON).success(), passes, "{}", again.tail());
+        assert!(again.log().contains(said), "{}", again.tail());
+    }
 }

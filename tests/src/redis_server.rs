@@ -258,9 +258,12 @@ fn command(port: u16, dir: &Path, args: &[String]) -> Command {
         "redis-check-rdb",
         "valkey-check-rdb",
     ];
-    let mut command = Command::new(find_program("REDIS_SERVER", &names));
+    let program = find_program("REDIS_SERVER", &names);
+    let mut command = Command::new(&program);
+    if program.ends_with("check-rdb") {
+        command.arg0("redis-server");
+    }
     command
-        .arg0("redis-server")
         .args(["--port", &port.to_string()])
         .args(["--bind", "127.0.0.1", "--daemonize", "no"])
         .arg("--dir")

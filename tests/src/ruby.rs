@@ -3,6 +3,7 @@
 //! The Ruby side is in `tests/ruby`, one small tool per question, JSON in and JSON out. Where Ruby or the gem is
 //! missing, a test says so and passes; under CI it fails, so that nobody takes the skip for a proof.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -41,7 +42,9 @@ impl RubySidekiq {
             Err(why) => {
                 let ci = std::env::var("CI").is_ok_and(|v| v == "true" || v == "1");
                 assert!(!ci, "{test} needs Ruby's Sidekiq under CI: {why}");
-                eprintln!(
+                // Past libtest, which keeps to itself what a passing test prints with eprintln.
+                let _ = writeln!(
+                    std::io::stderr(),
                     "SKIPPED: {test}: {why}. scripts/test installs it where a package exists."
                 );
                 None

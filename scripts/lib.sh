@@ -1,0 +1,147 @@
+# shellcheck shell=bash
+# What the scripts beside this file share: finding or installing what they need, and saying so. Sourced, never run.
+# Works with the bash 3.2 of macOS: no associative arrays, no mapfile, no empty "${array[@]}".
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+in_ci() { [ "${CI:-}" = true ] || [ "${CI:-}" = 1 ]; }
+
+# What could not be checked on this machine, one line each, for the closing words.
+SKIPPED=""
+skip() {
+    in_ci && die "$1 (and nothing may be skipped when CI=true)"
+    SKIPPED="${SKIPPED}SKIPPED: $1"$'\n'
+    say "SKIPPED: $1"
+}
+
+need_cargo() {
+    have cargo || die "cargo is not on the PATH; get a Rust toolchain from https://rustup.rs"
+}
+
+# ---- packages
+
+# Runs a command with the rights to install packages. Never asks for a password where nobody can type one.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
+package_manager() {
+    local manager
+    for manager in apt-get dnf apk pacman brew; do
+        if have "$manager"; then
+            echo "$manager"
+            return
+        fi
+    done
+    echo none
+}
+
+# install_package NAME: true if the package is there afterwards. Services are not a matter here: no package that is
+# asked for starts one (see need_redis_server).
+install_package() {
+    say "installing the package $1 with $(package_manager)"
+    case $(package_manager) in
+        apt-get)
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$1" >&2 ||
+                { as_root apt-get update -qq >&2 &&
+                    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$1" >&2; }
+            ;;
+        dnf) as_root dnf install -y -q "$1" >&2 ;;
+        apk) as_root apk add --quiet "$1" >&2 ;;
+        pacman) as_root pacman -S --noconfirm --needed "$1" >&2 ;;
+        brew) brew install --quiet "$1" >&2 ;;
+        *) return 1 ;;
+    esac
+}
+
+# ---- redis
+
+# run_redis_server PROGRAM ARGUMENT…: replaces this (sub)shell by it. On Debian the server's program is in the package
+# redis-tools too, under the name redis-check-rdb: it is one program, which looks at the name that it is called by.
+run_redis_server() {
+    case $1 in
+        *check-rdb) exec -a redis-server "$@" ;;
+        *) exec "$@" ;;
+    esac
+}
+
+# "7.0" of "Redis server v=7.0.15 sha=…"; empty if it is no such program.
+redis_version() {
+    (run_redis_server "$1" --version) 2>/dev/null | sed -n 's/.* v=\([0-9]*\.[0-9]*\).*/\1/p'
+}
+
+# Sets REDIS_SERVER to a server of version 7.0 or later; also read by the tests' harness. False if there is none.
+find_redis_server() {
+    local candidate version
+    REDIS_TOO_OLD=""
+    for candidate in ${REDIS_SERVER:-redis-server valkey-server redis-check-rdb valkey-check-rdb}; do
+        version=$(redis_version "$candidate")
+        if [ -z "$version" ]; then
+            continue
+        fi
+        if [ "${version%%.*}" -ge 7 ]; then
+            REDIS_SERVER=$(command -v "$candidate")
+            REDIS_VERSION=$version
+            export REDIS_SERVER
+            return 0
+        fi
+        REDIS_TOO_OLD="$candidate $version"
+    done
+    return 1
+}
+
+# Finds or installs a redis-server program. A Redis that runs on this machine is left alone, and none is started as a
+# service: Debian's package redis-server would start one on port 6379, so it is not what is installed there.
+need_redis_server() {
+    local named=${REDIS_SERVER:-}
+    if ! find_redis_server; then
+        [ -z "$named" ] || die "REDIS_SERVER names $named, which is no server program of Redis 7.0 or later"
+        local package packages
+        case $(package_manager) in
+            apt-get) packages="redis-tools" ;;
+            dnf | pacman) packages="valkey redis" ;;
+            apk | brew) packages="redis valkey" ;;
+            *) packages="" ;;
+        esac
+        for package in $packages; do
+            if install_package "$package" && find_redis_server; then
+                break
+            fi
+        done
+    fi
+    if ! find_redis_server; then
+        [ -z "$REDIS_TOO_OLD" ] || die "found $REDIS_TOO_OLD, but Gandy needs Redis 7.0 or Valkey 7.2 and later;
+       install a newer one (https://redis.io/docs/latest/operate/oss_and_stack/install/) or name its program in REDIS_SERVER"
+        die "no redis-server found, and none could be installed ($(package_manager) as user $(id -un), root or sudo is needed);
+       install Redis 7.0+ or Valkey 7.2+, or name its program in REDIS_SERVER${REDIS_HINT:+, $REDIS_HINT}"
+    fi
+    say "using $REDIS_SERVER ($REDIS_VERSION)"
+}
+
+# ---- ruby
+
+ruby_sidekiq_version() {
+    ruby -e 'require "sidekiq"; puts Sidekiq::VERSION' 2>/dev/null
+}
+
+# Real Sidekiq, for the interop tests. Only Debian's family has it as a package.
+need_ruby_sidekiq() {
+    if ! { have ruby && ruby_sidekiq_version >/dev/null; }; then
+        case $(package_manager) in
+            apt-get) install_package ruby-sidekiq || true ;;
+        esac
+    fi
+    if have ruby && RUBY_SIDEKIQ=$(ruby_sidekiq_version); then
+        say "using Ruby's Sidekiq $RUBY_SIDEKIQ"
+    else
+        RUBY_SIDEKIQ=""
+        skip "the tests against Ruby's Sidekiq: $(package_manager) installs none here (gem install sidekiq -v 6.4.1 would do)"
+    fi
+}
