@@ -44,6 +44,12 @@ pub(crate) fn check(input: &DeriveInput) -> Vec<syn::Error> {
 
 fn fields(data: &DataStruct, errors: &mut Vec<syn::Error>) {
     for field in &data.fields {
+        if let Some(attribute) = field.attrs.iter().find(|a| a.path().is_ident("job")) {
+            errors.push(syn::Error::new(
+                attribute.path().span(),
+                "#[job(...)] belongs above the struct: fields have no settings",
+            ));
+        }
         let words = serde_words(&field.attrs);
         let has = |wanted: &str| words.iter().any(|(word, _)| word == wanted);
         for (word, span) in &words {

@@ -293,6 +293,10 @@ mod tests {
         );
         refused("struct A<'a> { name: &'a str }", "a job cannot borrow");
         assert!(!tokens("struct A<T> { t: T }").contains("impl"));
+        refused(
+            "struct A { #[job(queue = \"x\")] n: u8 }",
+            "above the struct",
+        );
     }
 
     #[test]

@@ -46,9 +46,10 @@ impl Settings {
             if !attribute.path().is_ident("job") {
                 continue;
             }
-            if let Some(text) = bare_string(attribute) {
-                let message = format!("settings have names: write class = {text:?}");
-                errors.push(syn::Error::new(attribute.meta.span(), message));
+            // `#[job("WelcomeEmail")]` is what people try first.
+            if let Ok(text) = attribute.parse_args::<LitStr>() {
+                let message = format!("settings have names: write class = {:?}", text.value());
+                errors.push(syn::Error::new(text.span(), message));
                 continue;
             }
             let read = attribute.parse_nested_meta(|meta| {
@@ -105,14 +106,6 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-/// `#[job("WelcomeEmail")]`, the form that people try first.
-fn bare_string(attribute: &Attribute) -> Option<String> {
-    attribute
-        .parse_args::<LitStr>()
-        .ok()
-        .map(|text| text.value())
 }
 
 fn unknown(name: &str) -> String {

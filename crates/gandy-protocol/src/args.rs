@@ -15,7 +15,7 @@
 //! | number, string, boolean, `char`, bytes | one argument |
 //! | `Option<T>` | one argument, `null` for `None`; `[]` reads as `None` |
 //! | enum | one argument, as serde writes it: `["Weekly"]`, `[{"Daily":{"hour":5}}]` |
-//! | `serde_json::Value`, `Box<RawValue>` | the whole array; a `Value` that is no array is one argument |
+//! | `serde_json::Value`, `Box<RawValue>` | the whole array. Written, a `Value` of a string, number or boolean is one argument, and `Null` is `[]` |
 //! | map, or a struct with `#[serde(flatten)]` | refused ([`ArgsError::Map`]) |
 //!
 //! `#[serde(transparent)]`, `into` and `from` make a type look like another one to serde, so the other one's row holds.
@@ -48,6 +48,7 @@ mod elements;
 mod error;
 mod explain;
 mod nonfinite;
+mod object;
 mod probe;
 mod read;
 mod top_level;

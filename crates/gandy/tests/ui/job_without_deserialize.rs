@@ -1,5 +1,7 @@
+#![allow(unused_imports)]
+
 use gandy::Job;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Job)]
 struct WelcomeEmail {

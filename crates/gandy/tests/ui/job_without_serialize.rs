@@ -1,6 +1,9 @@
-use gandy::Job;
+#![allow(unused_imports)]
 
-#[derive(Job)]
+use gandy::Job;
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize, Job)]
 struct WelcomeEmail {
     user: u64,
 }
