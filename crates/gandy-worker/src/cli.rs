@@ -61,7 +61,7 @@ pub struct Cli {
     pub timeout: Option<Duration>,
 
     /// Redis: redis://, rediss:// or unix:// (others can see flags; keep passwords in REDIS_URL or a file)
-    #[arg(long, value_name = "URL", value_parser = redis_url, hide_env_values = true)]
+    #[arg(long, value_name = "URL", value_parser = secret)]
     pub redis: Option<Secret>,
 
     /// Put NAME and a colon before every key
@@ -86,19 +86,26 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// A queue named twice.
+    /// A queue named twice; a Redis URL that is none (clap itself would print it, with its password).
     pub fn layer(&self) -> Result<Layer, String> {
         let names: Vec<_> = self.queues.iter().map(ToString::to_string).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let queues = match names.is_empty() {
             true => None,
-            false => Some(Queue::parse_list(&names)?),
+            false => Some(Queue::parse_list(&names).map_err(|why| format!("--queue {why}"))?),
+        };
+        let redis = match &self.redis {
+            None => None,
+            Some(url) => {
+                let url = keys::redis_url(Raw::Text(url.expose()));
+                Some(Redis::Url(url.map_err(|why| format!("--redis {why}"))?))
+            }
         };
         Ok(Layer {
             queues,
             concurrency: self.concurrency,
             timeout: self.timeout,
-            redis: self.redis.clone().map(Redis::Url),
+            redis,
             namespace: self.namespace.clone(),
             fail_fast: self.fail_fast.then_some(true),
             allow_eviction: self.allow_eviction.then_some(true),
@@ -115,8 +122,8 @@ fn timeout(text: &str) -> Result<Duration, String> {
     keys::timeout(Raw::Text(text))
 }
 
-fn redis_url(text: &str) -> Result<Secret, String> {
-    keys::redis_url(Raw::Text(text))
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -137,7 +144,10 @@ mod tests {
     #[test]
     fn flags_become_a_layer() {
         let words = "gandy-worker -q critical,3 -q default -c 7 -t 1m --redis redis://h --namespace n --fail-fast";
-        let layer = Cli::try_parse_from(words.split(' ')).unwrap().layer().unwrap();
+        let layer = Cli::try_parse_from(words.split(' '))
+            .unwrap()
+            .layer()
+            .unwrap();
         assert_eq!(layer.concurrency, Some(7));
         assert_eq!(layer.timeout, Some(Duration::from_secs(60)));
         assert_eq!(layer.fail_fast, Some(true));

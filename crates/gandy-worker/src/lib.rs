@@ -1,7 +1,7 @@
 //! `gandy-worker`: a worker without Rust code. It claims jobs as any Gandy worker does and runs the programs
 //! (`exec`) and HTTP endpoints (`http`) that its configuration file names.
 //!
-//! * [`cli`], [`config`]: what the worker is told; [`log`], [`exit`]: what it tells
+//! * [`start`], [`cli`], [`config`]: what the worker is told; [`log`], [`exit`]: what it tells
 //! * [`exec`], [`http`]: one run of a job, as described by [`run`], to its [`outcome`]
 //!
 //! A library only so that tests reach its parts: its interface is the command line and the file.
@@ -14,3 +14,4 @@ pub mod http;
 pub mod log;
 pub mod outcome;
 pub mod run;
+pub mod start;

@@ -26,7 +26,11 @@ pub fn start(environment: &Environment) -> Result<(), String> {
     match format {
         Format::Text => builder.with_ansi(false).with_writer(Escaped).try_init(),
         // JSON escapes by itself.
-        Format::Json => builder.json().flatten_event(true).with_writer(io::stderr).try_init(),
+        Format::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_writer(io::stderr)
+            .try_init(),
     }
     .map_err(|error| error.to_string())
 }
@@ -128,7 +132,10 @@ mod tests {
         assert_eq!(check("GANDY_LOG_FORMAT", "json"), Ok(()));
         assert_eq!(
             check("GANDY_LOG_FORMAT", "xml"),
-            Err("environment GANDY_LOG_FORMAT: must be \"text\" or \"json\", got \"xml\"".to_owned())
+            Err(
+                "environment GANDY_LOG_FORMAT: must be \"text\" or \"json\", got \"xml\""
+                    .to_owned()
+            )
         );
         assert!(check("GANDY_LOG", "gandy=loud").is_err_and(|error| error.contains("GANDY_LOG")));
     }

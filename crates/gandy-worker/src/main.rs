@@ -1,2 +1,33 @@
-//! The binary: see the library for everything but the order of steps.
-fn main() {}
+//! The binary: a worker, or with a hidden first word the shim of one of its programs.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use gandy_worker::config::environment::Environment;
+use gandy_worker::exec::shim;
+use gandy_worker::exit;
+use gandy_worker::start::{Start, start};
+
+fn main() -> ExitCode {
+    // Before anything else: a shim needs no configuration, and must be small and quick.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == shim::WORD)
+    {
+        return match shim::main() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "{} is for the worker's own use: {error}",
+                    shim::WORD
+                );
+                ExitCode::from(exit::SOFTWARE)
+            }
+        };
+    }
+    match start(std::env::args_os(), &Environment::of_process()) {
+        Start::End(code) => ExitCode::from(code),
+        Start::Run(_) => ExitCode::from(exit::SOFTWARE),
+    }
+}

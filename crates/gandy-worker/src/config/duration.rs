@@ -69,7 +69,18 @@ mod tests {
 
     #[test]
     fn what_is_not_a_span_is_refused() {
-        for text in ["", "s", "5 m", "-5s", "1.5s", "5x", "5mm", "m5", "99999999999999999999d", "5m3"] {
+        for text in [
+            "",
+            "s",
+            "5 m",
+            "-5s",
+            "1.5s",
+            "5x",
+            "5mm",
+            "m5",
+            "99999999999999999999d",
+            "5m3",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

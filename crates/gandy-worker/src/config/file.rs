@@ -66,16 +66,20 @@ fn read_table(document: &mut Document<'_>, table: &DeTable<'_>, environment: &En
         let offset = value.span().start;
         let DeValue::Table(table) = value.get_ref() else {
             let got = Raw::Toml(value.get_ref()).shown();
-            top.document().note(offset, &path, format!("must be a table, got {got}"));
+            top.document()
+                .note(offset, &path, format!("must be a table, got {got}"));
             continue;
         };
         if name == "default" {
-            let message = "the default capsule is configured by the top-level `queues` and `concurrency`";
+            let message =
+                "the default capsule is configured by the top-level `queues` and `concurrency`";
             top.document().note(offset, &path, message);
             continue;
         }
         let mut section = Section::new(top.document(), path, table);
-        layer.capsules.insert(name.to_owned(), CapsuleLayer::read(&mut section));
+        layer
+            .capsules
+            .insert(name.to_owned(), CapsuleLayer::read(&mut section));
         section.finish();
     }
     let mut jobs = BTreeMap::new();
@@ -84,7 +88,8 @@ fn read_table(document: &mut Document<'_>, table: &DeTable<'_>, environment: &En
         let offset = value.span().start;
         let DeValue::Table(table) = value.get_ref() else {
             let got = Raw::Toml(value.get_ref()).shown();
-            top.document().note(offset, &path, format!("must be a table, got {got}"));
+            top.document()
+                .note(offset, &path, format!("must be a table, got {got}"));
             continue;
         };
         let section = Section::new(top.document(), path, table);

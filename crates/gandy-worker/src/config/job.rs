@@ -54,7 +54,14 @@ pub enum Retry {
 const PASSED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 
 /// Only for programs, and only for endpoints.
-const EXEC_KEYS: [&str; 6] = ["cwd", "env", "pass_env", "bury_on", "discard_on", "output_limit"];
+const EXEC_KEYS: [&str; 6] = [
+    "cwd",
+    "env",
+    "pass_env",
+    "bury_on",
+    "discard_on",
+    "output_limit",
+];
 const HTTP_KEYS: [&str; 3] = ["headers", "hmac", "response_limit"];
 
 /// Reads one table, which begins at byte `offset`; `None` when it is wrong, and noted.
@@ -64,15 +71,25 @@ pub fn read(
     environment: &Environment,
     base: &Path,
 ) -> Option<Job> {
-    let timeout = section.read("timeout", keys::job_timeout).unwrap_or(default::JOB_TIMEOUT);
+    let timeout = section
+        .read("timeout", keys::job_timeout)
+        .unwrap_or(default::JOB_TIMEOUT);
     let retry = section.read("retry", retry);
     let target = match (section.value("exec"), section.value("http")) {
         (Some(words), None) => {
-            refuse(&mut section, &HTTP_KEYS, "belongs to http jobs, and this one has exec");
+            refuse(
+                &mut section,
+                &HTTP_KEYS,
+                "belongs to http jobs, and this one has exec",
+            );
             read_exec(&mut section, words, environment, base).map(Target::Exec)
         }
         (None, Some(url)) => {
-            refuse(&mut section, &EXEC_KEYS, "belongs to exec jobs, and this one has http");
+            refuse(
+                &mut section,
+                &EXEC_KEYS,
+                "belongs to exec jobs, and this one has http",
+            );
             read_http(&mut section, url, environment, base, timeout).map(Target::Http)
         }
         (Some(_), Some(both)) => {
@@ -132,9 +149,14 @@ fn read_exec<'d>(
     let bury_on = section.read("bury_on", exit_codes).unwrap_or_default();
     let discard_on = section.read("discard_on", exit_codes).unwrap_or_default();
     if let Some(code) = bury_on.iter().find(|code| discard_on.contains(code)) {
-        section.note("discard_on", format!("names exit code {code}, which bury_on names too"));
+        section.note(
+            "discard_on",
+            format!("names exit code {code}, which bury_on names too"),
+        );
     }
-    let output_limit = section.read("output_limit", limit).unwrap_or(exec::OUTPUT_LIMIT);
+    let output_limit = section
+        .read("output_limit", limit)
+        .unwrap_or(exec::OUTPUT_LIMIT);
     let command = command(Raw::Toml(words.get_ref()), &cwd, environment);
     let (words, program) = match command {
         Ok(command) => command,
@@ -168,7 +190,8 @@ fn command(
     cwd: &Path,
     environment: &Environment,
 ) -> Result<(Vec<String>, PathBuf), String> {
-    const ALLOWED: &str = "must be an array of strings, the program and its arguments: [\"./resize\", \"--fast\"]";
+    const ALLOWED: &str =
+        "must be an array of strings, the program and its arguments: [\"./resize\", \"--fast\"]";
     let Raw::Toml(DeValue::Array(items)) = raw else {
         return Err(format!("{ALLOWED}; no shell is run, got {}", raw.shown()));
     };
@@ -203,7 +226,6 @@ fn read_env(
         .filter_map(|name| Some((name.into(), environment.get(name)?.to_owned())))
         .collect();
     for (name, value) in section.entries("env") {
-        let key = format!("env.{name}");
         let read = variable_name(name)
             .and_then(|()| secret::read(value.get_ref(), environment, base))
             .and_then(|(_, secret)| without_nul(&secret));
@@ -211,7 +233,7 @@ fn read_env(
             Ok(text) => {
                 env.insert(name.into(), text.into());
             }
-            Err(message) => section.note_at(value.span().start, &key, message),
+            Err(message) => section.note_in(value.span().start, "env", name, message),
         }
     }
     env
@@ -234,10 +256,14 @@ fn names(raw: Raw<'_>) -> Result<Vec<String>, String> {
 
 fn variable_name(name: &str) -> Result<(), String> {
     if name.starts_with("GANDY_") {
-        return Err(format!("{name} is not allowed: GANDY_ variables are set by the worker"));
+        return Err(format!(
+            "{name} is not allowed: GANDY_ variables are set by the worker"
+        ));
     }
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(format!("\"{name}\" is not the name of an environment variable"));
+        return Err(format!(
+            "\"{name}\" is not the name of an environment variable"
+        ));
     }
     Ok(())
 }
@@ -280,15 +306,25 @@ fn read_http<'d>(
         let added = secret::read(value.get_ref(), environment, base)
             .and_then(|(given, secret)| headers.add(name, given, &secret));
         if let Err(message) = added {
-            section.note_at(value.span().start, &format!("headers.{name}"), message);
+            section.note_in(value.span().start, "headers", name, message);
         }
     }
-    let hmac = section.has("hmac").then(|| read_hmac(section, environment, base));
-    let response_limit = section.read("response_limit", limit).unwrap_or(http::RESPONSE_LIMIT);
+    let hmac = section
+        .has("hmac")
+        .then(|| read_hmac(section, environment, base));
+    let response_limit = section
+        .read("response_limit", limit)
+        .unwrap_or(http::RESPONSE_LIMIT);
     if let Some(Some(hmac)) = &hmac
         && headers.has(&hmac.header)
     {
-        section.note("hmac", format!("signs in the header {}, which headers sets too", hmac.header));
+        section.note(
+            "hmac",
+            format!(
+                "signs in the header {}, which headers sets too",
+                hmac.header
+            ),
+        );
     }
     Some(http::Target {
         url: url?,
@@ -312,14 +348,14 @@ fn read_hmac(
     let (given, header) = (take("secret"), take("header"));
     for (name, value) in entries {
         let message = "unknown key; allowed here: header, secret";
-        section.note_at(value.span().start, &format!("hmac.{name}"), message);
+        section.note_in(value.span().start, "hmac", name, message);
     }
     let header = match header.map(|value| http::target::header_name(Raw::Toml(value.get_ref()))) {
         None => Some(http::Hmac::default_header()),
         Some(Ok(name)) => Some(name),
         Some(Err(message)) => {
             let offset = header.map_or(0, |value| value.span().start);
-            section.note_at(offset, "hmac.header", message);
+            section.note_in(offset, "hmac", "header", message);
             None
         }
     };
@@ -332,8 +368,9 @@ fn read_hmac(
     };
     match secret::read(value.get_ref(), environment, base) {
         Ok((secret::Given::Literal, _)) => {
-            let message = "must not stand in the file: give { env = \"NAME\" } or { file = \"PATH\" }";
-            section.note_at(value.span().start, "hmac.secret", message);
+            let message =
+                "must not stand in the file: give { env = \"NAME\" } or { file = \"PATH\" }";
+            section.note_in(value.span().start, "hmac", "secret", message);
             None
         }
         Ok((given, secret)) => Some(http::Hmac {
@@ -342,7 +379,7 @@ fn read_hmac(
             header: header?,
         }),
         Err(message) => {
-            section.note_at(value.span().start, "hmac.secret", message);
+            section.note_in(value.span().start, "hmac", "secret", message);
             None
         }
     }

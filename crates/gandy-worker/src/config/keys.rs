@@ -183,7 +183,10 @@ mod tests {
 
     #[test]
     fn a_namespace_leaves_its_colon_out() {
-        assert_eq!(namespace(Raw::Text("{gandy-0}")), Ok("{gandy-0}".to_owned()));
+        assert_eq!(
+            namespace(Raw::Text("{gandy-0}")),
+            Ok("{gandy-0}".to_owned())
+        );
         assert!(namespace(Raw::Text("app:")).is_err());
         assert!(namespace(Raw::Text("a b")).is_err());
     }

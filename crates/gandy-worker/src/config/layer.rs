@@ -52,7 +52,10 @@ impl CapsuleLayer {
 
 /// The settings of one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each field is the key of its name, documented in `keys`")]
+#[allow(
+    missing_docs,
+    reason = "each field is the key of its name, documented in `keys`"
+)]
 pub struct Layer {
     pub redis: Option<Redis>,
     pub namespace: Option<String>,
@@ -165,7 +168,12 @@ mod tests {
     fn the_upper_layer_wins_key_by_key_in_capsules_too() {
         let capsule = |concurrency, queue: Option<&str>| CapsuleLayer {
             concurrency,
-            queues: queue.map(|name| vec![Queue { name: name.to_owned(), weight: None }]),
+            queues: queue.map(|name| {
+                vec![Queue {
+                    name: name.to_owned(),
+                    weight: None,
+                }]
+            }),
         };
         let upper = Layer {
             concurrency: Some(1),

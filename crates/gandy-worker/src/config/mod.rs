@@ -41,7 +41,10 @@ pub const FILE: &str = "gandy.toml";
 
 /// What a worker is started with, checked.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the key of its name, documented in `keys`")]
+#[allow(
+    missing_docs,
+    reason = "each field is the key of its name, documented in `keys`"
+)]
 pub struct Config {
     pub redis_url: Secret,
     pub namespace: Option<String>,
@@ -75,8 +78,8 @@ pub struct Capsule {
 pub struct Loaded {
     /// The effective configuration.
     pub config: Config,
-    /// The file that was read, if any.
-    pub path: Option<PathBuf>,
+    /// The file that was read.
+    pub path: PathBuf,
     /// Not wrong, but probably not meant.
     pub warnings: Vec<String>,
 }
@@ -123,7 +126,7 @@ pub fn load(
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded {
             config,
-            path,
+            path: whole,
             warnings: variables::suspects(environment),
         }),
         _ => {
@@ -162,7 +165,13 @@ fn resolve(
         match capsule.queues {
             Some(queues) => {
                 let concurrency = capsule.concurrency.unwrap_or(concurrency);
-                capsules.insert(name, Capsule { queues, concurrency });
+                capsules.insert(
+                    name,
+                    Capsule {
+                        queues,
+                        concurrency,
+                    },
+                );
             }
             // A wrong `queues` was noted and reads as none; only a capsule that is otherwise right is news.
             None if problems.is_empty() => {
@@ -188,7 +197,9 @@ fn resolve(
         max_retries: layer.max_retries.unwrap_or(default::MAX_RETRIES),
         dead_max_jobs: layer.dead_max_jobs.unwrap_or(default::DEAD_MAX_JOBS),
         dead_timeout: layer.dead_timeout.unwrap_or(default::DEAD_TIMEOUT),
-        max_fetch_payload: layer.max_fetch_payload.unwrap_or(default::MAX_FETCH_PAYLOAD),
+        max_fetch_payload: layer
+            .max_fetch_payload
+            .unwrap_or(default::MAX_FETCH_PAYLOAD),
         allow_eviction: layer.allow_eviction.unwrap_or(false),
         fail_fast: layer.fail_fast.unwrap_or(false),
         tag: layer.tag,
@@ -205,7 +216,11 @@ fn read_url(path: &Path, problems: &mut Vec<Problem>) -> Option<Secret> {
                 .map_err(|message| format!("the text in {} {message}", path.display()))
         })
         .map_err(|message| {
-            problems.push(Problem::new(Place::Whole(path.to_owned()), "redis_url_file", message));
+            problems.push(Problem::new(
+                Place::Whole(path.to_owned()),
+                "redis_url_file",
+                message,
+            ));
         })
         .ok()
 }

@@ -9,9 +9,12 @@ use nix::unistd::{AccessFlags, access};
 /// The file of `word`: a name with a slash counts from `cwd`, any other is searched in `path`, as a shell does.
 pub fn resolve(word: &str, cwd: &Path, path: Option<&OsStr>) -> Result<PathBuf, String> {
     if word.contains('/') {
-        let file = cwd.join(word);
+        let file = cwd.join(word.strip_prefix("./").unwrap_or(word));
         return match file.metadata() {
-            Err(error) => Err(format!("cannot find the program {}: {error}", file.display())),
+            Err(error) => Err(format!(
+                "cannot find the program {}: {error}",
+                file.display()
+            )),
             Ok(metadata) if !metadata.is_file() => {
                 Err(format!("the program {} is not a file", file.display()))
             }
@@ -52,9 +55,13 @@ mod tests {
         assert!(find("./tool").unwrap_err().contains("is not executable"));
         assert!(find("tool").is_err());
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(find("./tool").unwrap(), folder.path().join("./tool"));
+        assert_eq!(find("./tool").unwrap(), file);
         assert_eq!(find("tool").unwrap(), file);
-        assert!(find("./nope").unwrap_err().contains("cannot find the program"));
+        assert!(
+            find("./nope")
+                .unwrap_err()
+                .contains("cannot find the program")
+        );
         assert!(find("./").unwrap_err().contains("is not a file"));
         assert_eq!(
             resolve("tool", folder.path(), None).unwrap_err(),

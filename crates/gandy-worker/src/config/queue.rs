@@ -34,7 +34,9 @@ impl Queue {
             }
         };
         if name.is_empty() {
-            return Err(format!("\"{text}\" has no queue name: give NAME or NAME,WEIGHT"));
+            return Err(format!(
+                "\"{text}\" has no queue name: give NAME or NAME,WEIGHT"
+            ));
         }
         if let Some(bad) = name.chars().find(|c| c.is_whitespace() || c.is_control()) {
             return Err(format!(
@@ -54,10 +56,15 @@ impl Queue {
             .map(|item| Queue::parse(item))
             .collect::<Result<Vec<_>, _>>()?;
         if queues.is_empty() {
-            return Err("must name at least one queue, such as \"default\" or \"critical,3\"".to_owned());
+            return Err(
+                "must name at least one queue, such as \"default\" or \"critical,3\"".to_owned(),
+            );
         }
         for (index, queue) in queues.iter().enumerate() {
-            if queues[..index].iter().any(|earlier| earlier.name == queue.name) {
+            if queues[..index]
+                .iter()
+                .any(|earlier| earlier.name == queue.name)
+            {
                 return Err(format!(
                     "names the queue \"{0}\" twice: give it a weight instead, \"{0},2\"",
                     queue.name
@@ -92,7 +99,10 @@ mod tests {
             }
         );
         assert_eq!(Queue::parse("low").unwrap().weight, None);
-        assert_eq!(Queue::parse("critical,3").unwrap().to_string(), "critical,3");
+        assert_eq!(
+            Queue::parse("critical,3").unwrap().to_string(),
+            "critical,3"
+        );
     }
 
     #[test]

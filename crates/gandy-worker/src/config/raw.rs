@@ -117,10 +117,7 @@ impl<'a> Raw<'a> {
                     })
                 })
                 .collect(),
-            Raw::Toml(_) => Err(format!(
-                "must be an array of strings, got {}",
-                self.shown()
-            )),
+            Raw::Toml(_) => Err(format!("must be an array of strings, got {}", self.shown())),
         }
     }
 }
@@ -132,7 +129,15 @@ mod tests {
     #[test]
     fn a_whole_number_names_its_range_and_what_it_got() {
         assert_eq!(Raw::Text(" 7 ").whole_number(1, 9), Ok(7));
-        for bad in ["0", "10", "-5", "1.5", "", "x", "99999999999999999999999999999999999999999"] {
+        for bad in [
+            "0",
+            "10",
+            "-5",
+            "1.5",
+            "",
+            "x",
+            "99999999999999999999999999999999999999999",
+        ] {
             assert_eq!(
                 Raw::Text(bad).whole_number(1, 9),
                 Err(format!("must be a whole number from 1 to 9, got \"{bad}\""))

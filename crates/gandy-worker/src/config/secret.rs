@@ -68,7 +68,7 @@ pub enum Given {
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Given::Literal => f.write_str("***"),
+            Given::Literal => f.write_str("\"***\""),
             Given::Environment(name) => write!(f, "{{ env = \"{name}\" }}"),
             Given::File(path) => write!(f, "{{ file = \"{path}\" }}"),
         }
@@ -130,8 +130,19 @@ mod tests {
             "environment variable NOPE is not set"
         );
         assert!(read_text("{ env = \"EMPTY\" }", base).is_err());
-        assert!(read_text("{ file = \"x\" }", base).unwrap_err().contains("/nonexistent/x"));
-        for bad in ["1", "[]", "{}", "{ env = 1 }", "{ vault = \"x\" }", "{ env = \"A\", file = \"B\" }"] {
+        assert!(
+            read_text("{ file = \"x\" }", base)
+                .unwrap_err()
+                .contains("/nonexistent/x")
+        );
+        for bad in [
+            "1",
+            "[]",
+            "{}",
+            "{ env = 1 }",
+            "{ vault = \"x\" }",
+            "{ env = \"A\", file = \"B\" }",
+        ] {
             assert_eq!(
                 read_text(bad, base).unwrap_err(),
                 "must be a string, { env = \"NAME\" } or { file = \"PATH\" }"

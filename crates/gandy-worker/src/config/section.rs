@@ -40,7 +40,11 @@ pub struct Section<'d, 'a> {
 
 impl<'d, 'a> Section<'d, 'a> {
     /// The table at the dotted `name`, empty for the top.
-    pub fn new(document: &'d mut Document<'a>, name: impl Into<String>, table: &'d DeTable<'d>) -> Self {
+    pub fn new(
+        document: &'d mut Document<'a>,
+        name: impl Into<String>,
+        table: &'d DeTable<'d>,
+    ) -> Self {
         Section {
             document,
             name: name.into(),
@@ -91,6 +95,12 @@ impl<'d, 'a> Section<'d, 'a> {
     /// Notes a problem at a byte offset, under the key `key` of this table.
     pub fn note_at(&mut self, offset: usize, key: &str, message: impl Into<String>) {
         let key = join(&self.name, key);
+        self.document.note(offset, &key, message);
+    }
+
+    /// Notes a problem at a byte offset, under the key `inner` of the sub-table `key`.
+    pub fn note_in(&mut self, offset: usize, key: &str, inner: &str, message: impl Into<String>) {
+        let key = join(&join(&self.name, key), inner);
         self.document.note(offset, &key, message);
     }
 

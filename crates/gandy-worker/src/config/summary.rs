@@ -35,7 +35,10 @@ pub fn of(config: &Config) -> String {
     for (name, capsule) in &config.capsules {
         let name = super::section::join("capsules", name);
         line(&format!("{name}.queues"), queues(&capsule.queues));
-        line(&format!("{name}.concurrency"), capsule.concurrency.to_string());
+        line(
+            &format!("{name}.concurrency"),
+            capsule.concurrency.to_string(),
+        );
     }
     for (class, job) in &config.jobs {
         let name = super::section::join("jobs", class);
@@ -51,11 +54,16 @@ fn job_lines(job: &Job) -> Vec<(String, String)> {
     let mut line = |key: &str, value: String| lines.push((key.to_owned(), value));
     match &job.target {
         Target::Exec(target) => {
-            line("exec", list(target.words.iter().map(String::as_str)));
-            line("program", quoted(&target.program.to_string_lossy()));
+            let words = list(target.words.iter().map(String::as_str));
+            let program = crate::log::escape(&target.program.to_string_lossy());
+            line("exec", format!("{words} # {program}"));
             line("cwd", quoted(&target.cwd.to_string_lossy()));
-            let names: Vec<_> = target.env.keys().map(|name| name.to_string_lossy()).collect();
-            line("env", list(names.iter().map(AsRef::as_ref)));
+            let names: Vec<_> = target
+                .env
+                .keys()
+                .map(|name| format!("{} = \"***\"", quoted(&name.to_string_lossy())))
+                .collect();
+            line("env", format!("{{ {} }}", names.join(", ")));
             line("bury_on", format!("{:?}", target.bury_on));
             line("discard_on", format!("{:?}", target.discard_on));
             line("output_limit", target.output_limit.to_string());
@@ -123,7 +131,10 @@ mod tests {
             ("redis://host:6379/0", "redis://host:6379/0"),
             ("redis://:S3CR3T@host", "redis://***@host"),
             ("rediss://user:S3C/R?3@T@host/1", "rediss://***@host/1"),
-            ("unix:///run/r.sock?db=1&pass=S3@CR3T", "unix:///run/r.sock?***"),
+            (
+                "unix:///run/r.sock?db=1&pass=S3@CR3T",
+                "unix:///run/r.sock?***",
+            ),
             ("S3CR3T", "***"),
         ] {
             assert_eq!(redacted(url), shown);

@@ -63,15 +63,22 @@ pub fn suspects(environment: &Environment) -> Vec<String> {
         .filter(|name| name.starts_with("GANDY_") && !name.starts_with(CAPSULE))
         .filter(|name| !OTHERS.contains(name) && !known.iter().any(|key| key == name))
         .filter_map(|name| {
-            suggest::nearest(name, known.iter().map(String::as_str))
-                .map(|key| format!("environment {name} is not a key of gandy-worker; did you mean {key}?"))
+            suggest::nearest(name, known.iter().map(String::as_str)).map(|key| {
+                format!("environment {name} is not a key of gandy-worker; did you mean {key}?")
+            })
         })
         .collect()
 }
 
 fn capitals(name: &str) -> String {
     name.chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 
@@ -147,7 +154,12 @@ mod tests {
         assert_eq!(layer.capsules["mail-eu"].concurrency, Some(2));
         assert_eq!(layer.capsules["single"].concurrency, Some(1));
         // A key added to the file but forgotten here would leave a `None`.
-        assert!(!format!("{layer:?}").replace("weight: None", "").replace("queues: None", "").contains("None"));
+        assert!(
+            !format!("{layer:?}")
+                .replace("weight: None", "")
+                .replace("queues: None", "")
+                .contains("None")
+        );
     }
 
     #[test]
@@ -181,7 +193,9 @@ mod tests {
         ]);
         assert_eq!(
             suspects(&environment),
-            ["environment GANDY_CONCURENCY is not a key of gandy-worker; did you mean GANDY_CONCURRENCY?"]
+            [
+                "environment GANDY_CONCURENCY is not a key of gandy-worker; did you mean GANDY_CONCURRENCY?"
+            ]
         );
     }
 }

@@ -91,7 +91,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_child_is_among_the_descendants() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("sleep");
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("pid"));
         assert!(below(Pid::this()).contains(&pid));
         child.kill().expect("kill");

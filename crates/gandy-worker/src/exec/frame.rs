@@ -92,7 +92,9 @@ impl Report {
         match kind {
             b'e' => Some(Report::Exited(i32::from_be_bytes(rest.try_into().ok()?))),
             b's' => Some(Report::Signalled(i32::from_be_bytes(rest.try_into().ok()?))),
-            b'n' => Some(Report::NotStarted(String::from_utf8_lossy(rest).into_owned())),
+            b'n' => Some(Report::NotStarted(
+                String::from_utf8_lossy(rest).into_owned(),
+            )),
             _ => None,
         }
     }
@@ -130,9 +132,16 @@ mod tests {
     fn a_launch_survives_the_way_with_bytes_that_are_not_utf8() {
         let launch = Launch {
             program: "/bin/tool".into(),
-            words: vec!["./tool".into(), "".into(), OsString::from_vec(vec![0xff, b'x'])],
+            words: vec![
+                "./tool".into(),
+                "".into(),
+                OsString::from_vec(vec![0xff, b'x']),
+            ],
             cwd: "/tmp".into(),
-            env: vec![("A".into(), OsString::from_vec(vec![0xfe])), ("B".into(), "".into())],
+            env: vec![
+                ("A".into(), OsString::from_vec(vec![0xfe])),
+                ("B".into(), "".into()),
+            ],
             input: b"[12345678901234567890]".to_vec(),
         };
         let bytes = launch.encode();

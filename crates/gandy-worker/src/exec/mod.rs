@@ -115,9 +115,19 @@ pub async fn run(
             end = drain => end,
         }
     };
-    let _ = timeout(STREAMS_DEADLINE, async { tokio::join!(out.fill(), err.fill()) }).await;
+    let _ = timeout(STREAMS_DEADLINE, async {
+        tokio::join!(out.fill(), err.fill())
+    })
+    .await;
     let (out, err) = (out.text(), err.text());
-    tracing::debug!(jid = run.jid, class = run.class, ?end, stdout = out, stderr = err, "program ended");
+    tracing::debug!(
+        jid = run.jid,
+        class = run.class,
+        ?end,
+        stdout = out,
+        stderr = err,
+        "program ended"
+    );
     outcome(target, end, if err.trim().is_empty() { &out } else { &err })
 }
 

@@ -51,8 +51,12 @@ pub enum Trust {
 ///
 /// # Errors
 ///
-/// Where the system has no certificates: a bare container image.
+/// Where the system has no certificates, as in a bare container image; where no provider is installed.
 pub fn client(trust: Trust) -> Result<Client, String> {
+    // reqwest panics without one.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err("no rustls provider is installed".to_owned());
+    }
     let builder = Client::builder()
         .user_agent(concat!("gandy-worker/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())

@@ -25,7 +25,8 @@ mod tests {
     use super::*;
 
     fn parse_at_noon(value: &str) -> Option<u64> {
-        let now = DateTime::from_timestamp(1_795_435_200, 0).expect("Mon, 23 Nov 2026 12:00:00 GMT");
+        let now =
+            DateTime::from_timestamp(1_795_435_200, 0).expect("Mon, 23 Nov 2026 12:00:00 GMT");
         parse(value, now).map(|delay| delay.as_secs())
     }
 

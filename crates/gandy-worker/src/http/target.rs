@@ -81,8 +81,9 @@ impl Headers {
         if self.has(&name) {
             return Err("is given twice (the case of letters does not count)".to_owned());
         }
-        let mut value = HeaderValue::from_str(value.expose())
-            .map_err(|_| "holds a character that no HTTP header may hold, such as a line end".to_owned())?;
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+            "holds a character that no HTTP header may hold, such as a line end".to_owned()
+        })?;
         value.set_sensitive(true);
         self.values.insert(name.clone(), value);
         self.given.push((name, given));
@@ -120,7 +121,9 @@ pub fn url(raw: Raw<'_>) -> Result<Url, String> {
         return Err(ALLOWED.to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must hold no user or password: set the Authorization header in headers".to_owned());
+        return Err(
+            "must hold no user or password: set the Authorization header in headers".to_owned(),
+        );
     }
     if url.fragment().is_some() {
         return Err("must hold no #fragment: it is never sent".to_owned());
@@ -167,12 +170,17 @@ mod tests {
     #[test]
     fn header_values_never_show_and_cannot_break_out() {
         let mut headers = Headers::default();
-        let mut add = |name: &str, value: &str| headers.add(name, Given::Literal, &Secret::new(value));
+        let mut add =
+            |name: &str, value: &str| headers.add(name, Given::Literal, &Secret::new(value));
         add("X-Token", "S3CR3T").unwrap();
         assert!(add("x-token", "again").unwrap_err().contains("twice"));
         assert!(add("X-Evil", "a\r\nHost: b").is_err());
         assert!(add("X Evil", "a").is_err());
-        assert!(add("Content-Length", "1").unwrap_err().contains("set by the worker"));
+        assert!(
+            add("Content-Length", "1")
+                .unwrap_err()
+                .contains("set by the worker")
+        );
         let shown = format!("{headers:?} {:?}", headers.for_request());
         assert!(!shown.contains("S3CR3T"), "{shown}");
     }

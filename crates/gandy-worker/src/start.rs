@@ -1,0 +1,83 @@
+//! From the command line to a checked configuration. Here: the order of steps and what they say.
+//! Not here: the running worker.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::config::environment::Environment;
+use crate::config::{self, Loaded, summary};
+use crate::{exit, log};
+
+/// What a command line comes to.
+#[derive(Debug)]
+pub enum Start {
+    /// A worker is to run.
+    Run(Box<Loaded>),
+    /// All is said; the process ends with this code.
+    End(u8),
+}
+
+/// Reads the command line and everything it points to. Says what is wrong on standard error, and what `--check`
+/// and `--help` ask for on standard output.
+pub fn start(words: impl IntoIterator<Item = OsString>, environment: &Environment) -> Start {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return Start::End(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::CLEAN
+            });
+        }
+    };
+    let flags = match cli.layer() {
+        Ok(flags) => flags,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return Start::End(exit::USAGE);
+        }
+    };
+    let loaded = config::load(cli.config.as_deref(), environment, flags);
+    let mut wrong: Vec<String> = Vec::new();
+    if let Err(problems) = &loaded {
+        wrong.extend(problems.iter().map(ToString::to_string));
+    }
+    wrong.extend(log::check(environment).err());
+    match loaded {
+        Ok(loaded) if wrong.is_empty() => {
+            if !cli.check {
+                return Start::Run(Box::new(loaded));
+            }
+            for warning in &loaded.warnings {
+                say(&format!("warning: {warning}"));
+            }
+            let source = loaded.path.display();
+            let comes_to = summary::of(&loaded.config);
+            Start::End(print(&format!(
+                "# {source}: right; with environment and flags it comes to:\n{comes_to}"
+            )))
+        }
+        _ => {
+            for problem in wrong {
+                say(&problem);
+            }
+            Start::End(exit::CONFIG)
+        }
+    }
+}
+
+// A closed standard error or output is the reader's choice, so it is no reason to panic as `println!` does.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn print(text: &str) -> u8 {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => exit::CLEAN,
+        Err(_) => exit::SOFTWARE,
+    }
+}
