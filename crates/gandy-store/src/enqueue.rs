@@ -1,0 +1,143 @@
+//! Pushing jobs: plain commands, never a script, so that a producer needs no right to run one.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{Line, StoreError};
+
+/// A queue's name is written to `queues` again after this long: Ruby's "clear queue" removes it.
+const NAME_MEMORY: Duration = Duration::from_secs(60);
+
+/// Pushes jobs on one line that all callers share; concurrent pushes are pipelined on it.
+#[derive(Debug)]
+pub struct Producer {
+    line: Line,
+    /// Queue name → when it was last written to `queues`.
+    named: Mutex<HashMap<String, Instant>>,
+}
+
+impl Producer {
+    /// A producer on a line of its own.
+    #[must_use]
+    pub fn new(line: Line) -> Self {
+        Self {
+            line,
+            named: Mutex::default(),
+        }
+    }
+
+    /// The line it pushes on.
+    #[must_use]
+    pub fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// Pushes up to 1,000 payloads to the left end of one queue: all of them or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`]: they may have been pushed. Any other error: they were not.
+    pub async fn push(&self, queue: &str, payloads: &[String]) -> Result<(), StoreError> {
+        debug_assert!(payloads.len() <= 1000, "I6: commands do bounded work");
+        if payloads.is_empty() {
+            return Ok(());
+        }
+        let keys = self.line.keys();
+        let mut push = redis::cmd("LPUSH");
+        push.arg(keys.queue(queue)).arg(payloads);
+        if self.is_named(queue) {
+            let length: usize = self.forget_names_on_error(self.line.query(&push).await)?;
+            // The list was empty: a "clear queue" may have removed the name as well.
+            if length == payloads.len() {
+                self.name(queue).await;
+            }
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        pipe.cmd("SADD").arg(keys.queues()).arg(queue);
+        pipe.add_command(push);
+        let mut replies = self
+            .forget_names_on_error(self.line.each(&pipe).await)?
+            .into_iter();
+        match replies.next() {
+            Some(Ok(_)) => drop(self.names().insert(queue.to_owned(), Instant::now())),
+            Some(Err(error)) => {
+                tracing::warn!(queue, %error, "the queue's name could not be written to `queues`")
+            }
+            None => {}
+        }
+        replies
+            .next()
+            .unwrap_or_else(|| Err(StoreError::shape("LPUSH")))
+            .map(drop)
+    }
+
+    /// Adds up to 1,000 payloads to `schedule`, each with its time (milliseconds since the epoch): all or none.
+    ///
+    /// # Errors
+    /// As [`Producer::push`]. Repeating is safe: the same bytes are the same member.
+    pub async fn schedule(&self, entries: &[(i64, String)]) -> Result<(), StoreError> {
+        debug_assert!(entries.len() <= 1000, "I6: commands do bounded work");
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("ZADD");
+        command.arg(self.line.keys().schedule());
+        for (at_ms, payload) in entries {
+            command.arg(score(*at_ms)).arg(payload);
+        }
+        self.line.query::<i64>(&command).await.map(drop)
+    }
+
+    async fn name(&self, queue: &str) {
+        let mut command = redis::cmd("SADD");
+        command.arg(self.line.keys().queues()).arg(queue);
+        match self.line.query::<i64>(&command).await {
+            Ok(_) => drop(self.names().insert(queue.to_owned(), Instant::now())),
+            // The job is pushed; workers that listen to the queue by name will run it. The next push tries again.
+            Err(error) => {
+                self.names().remove(queue);
+                tracing::warn!(queue, %error, "the queue's name could not be written to `queues`");
+            }
+        }
+    }
+
+    fn is_named(&self, queue: &str) -> bool {
+        self.names()
+            .get(queue)
+            .is_some_and(|at| at.elapsed() < NAME_MEMORY)
+    }
+
+    /// After a lost connection the server may be another one, or have restarted empty.
+    fn forget_names_on_error<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if outcome.is_err() {
+            self.names().clear();
+        }
+        outcome
+    }
+
+    fn names(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A time as a score: seconds with a fraction, as Sidekiq's float.
+pub(crate) fn score(at_ms: i64) -> String {
+    let sign = if at_ms < 0 { "-" } else { "" };
+    let ms = at_ms.unsigned_abs();
+    format!("{sign}{}.{:03}", ms / 1000, ms % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::score;
+
+    #[test]
+    fn scores_are_seconds_with_milliseconds() {
+        assert_eq!(score(1_795_401_704_598), "1795401704.598");
+        assert_eq!(score(1_000), "1.000");
+        assert_eq!(score(-1_500), "-1.500");
+    }
+}

@@ -1,0 +1,47 @@
+//! Gandy's operations on Redis: the only crate that talks to it.
+//!
+//! # Layout
+//! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`StoreError`], [`Backoff`].
+//! * Pushing: [`Producer`].
+//! * A worker's life: `life` (register, renew, leave, condemn), `landing` (wait, unland), `cycle` (finish and claim),
+//!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
+//! * The fleet's chores: `promote`, `reap`, `sweep`.
+//! * Looking: `inspect`, `check`.
+//!
+//! Each operation is one server-side step on raw bytes (I2), in a file of its own; its script, if it has one, stands
+//! in `lua/` under the same name. Whether to run, retry or bury a job is decided elsewhere.
+
+mod backoff;
+mod check;
+mod cycle;
+mod enqueue;
+mod error;
+mod heartbeat;
+mod inspect;
+mod landing;
+mod life;
+mod line;
+mod lua;
+mod promote;
+mod reap;
+mod server;
+mod settle;
+mod stray;
+mod sweep;
+
+pub use backoff::Backoff;
+pub use check::{Caution, ServerFacts};
+pub use cycle::{Ask, Claim, Grant, Grip, Haul, Token};
+pub use enqueue::Producer;
+pub use error::{Kind, StoreError};
+pub use heartbeat::{Beat, Counts, Histogram, Tally};
+pub use inspect::{Entry, Place, ProcessRow, QueueRow, Target, Totals};
+pub use landing::{BLOCK, BLOCK_DEADLINE};
+pub use life::Retirement;
+pub use line::Line;
+pub use lua::SCRIPTS;
+pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
+pub use reap::{GiveBack, Guard, Orphan, RECOVERY_MEMORY, Way};
+pub use server::{Patience, Server, redact};
+pub use settle::{Exit, Grave, Outcome};
+pub use sweep::Swept;

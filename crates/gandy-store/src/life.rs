@@ -1,0 +1,116 @@
+//! A process' life in the fleet: it registers, renews its lease, retires; or is retired when the lease is gone (I8).
+
+use std::time::Duration;
+
+use gandy_protocol::identity::Identity;
+
+use crate::{Line, StoreError, lua};
+
+/// The answer to a try to move a process from the living to the dying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retirement {
+    /// It was moved; its jobs can be given back.
+    Moved,
+    /// It is not among the living.
+    Absent,
+    /// Its lease holds: it lives.
+    Alive,
+}
+
+impl Line {
+    /// Joins the fleet. `false`: the identity is in use or was; draw another.
+    ///
+    /// # Errors
+    /// After [`StoreError::Unknown`] it may have joined: register again under another identity.
+    pub async fn register(
+        &self,
+        identity: &Identity,
+        published: &str,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let (keys, id) = (self.keys(), identity.as_str());
+        let mut call = lua::REGISTER.keys(&[
+            keys.fleet(),
+            keys.dying(),
+            keys.lease(identity),
+            keys.inflight(identity),
+        ]);
+        call.arg(id).arg(published).arg(millis(lease));
+        Ok(self.call::<i64>(&call).await? == 1)
+    }
+
+    /// Renews the lease. `false`: this process was declared dead and must take a new identity.
+    ///
+    /// # Errors
+    /// Any; repeat until the lease is over.
+    pub async fn renew(&self, identity: &Identity, lease: Duration) -> Result<bool, StoreError> {
+        let (keys, id) = (self.keys(), identity.as_str());
+        let mut call = lua::RENEW.keys(&[keys.fleet(), keys.lease(identity)]);
+        call.arg(id).arg(millis(lease));
+        Ok(self.call::<i64>(&call).await? == 1)
+    }
+
+    /// Leaves the fleet at shutdown: from here on no claim of this identity is granted, and a reaper finishes what
+    /// this process does not give back itself.
+    ///
+    /// # Errors
+    /// Any; safe to repeat.
+    pub async fn leave(&self, identity: &Identity) -> Result<Retirement, StoreError> {
+        self.retire(identity, true).await
+    }
+
+    /// Declares a process dead unless its lease holds.
+    ///
+    /// # Errors
+    /// Any; safe to repeat.
+    pub async fn condemn(&self, identity: &Identity) -> Result<Retirement, StoreError> {
+        self.retire(identity, false).await
+    }
+
+    async fn retire(&self, identity: &Identity, own: bool) -> Result<Retirement, StoreError> {
+        let (keys, id) = (self.keys(), identity.as_str());
+        let mut call = lua::RETIRE.keys(&[keys.fleet(), keys.dying(), keys.lease(identity)]);
+        call.arg(id).arg(i32::from(own));
+        match self.call::<i64>(&call).await? {
+            1 => Ok(Retirement::Moved),
+            0 => Ok(Retirement::Absent),
+            _ => Ok(Retirement::Alive),
+        }
+    }
+
+    /// Enters a process that is not among the living among the dying if anything of it is still in flight: after a
+    /// failover to an older state nobody else would know of it before the next sweep.
+    ///
+    /// # Errors
+    /// Any; safe to repeat.
+    pub async fn disown(&self, identity: &Identity) -> Result<(), StoreError> {
+        let keys = self.keys();
+        if self.is_alive(identity).await?
+            || !self
+                .query::<bool>(redis::cmd("EXISTS").arg(keys.inflight(identity)))
+                .await?
+        {
+            return Ok(());
+        }
+        let mut enter = redis::cmd("HSETNX");
+        enter.arg(keys.dying()).arg(identity.as_str()).arg("{}");
+        self.query::<i64>(&enter).await.map(drop)
+    }
+
+    /// Whether `identity` is among the living.
+    ///
+    /// # Errors
+    /// Any; a read.
+    pub async fn is_alive(&self, identity: &Identity) -> Result<bool, StoreError> {
+        self.query(
+            redis::cmd("HEXISTS")
+                .arg(self.keys().fleet())
+                .arg(identity.as_str()),
+        )
+        .await
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

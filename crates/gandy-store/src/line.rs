@@ -1,0 +1,288 @@
+//! A line to Redis: one connection, opened when first used and again after each loss, closed as soon as a reply on
+//! it is in doubt (I7).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool_redis::{Manager, Pool, Runtime};
+use gandy_protocol::keys::Keys;
+use redis::{
+    Cmd, FromRedisValue, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
+use tokio::sync::Mutex;
+
+use crate::{Server, StoreError, lua::Call};
+
+/// A way to run commands in one shard: one Redis and the prefix of its keys.
+///
+/// Cheap to clone; clones share the connection (or the pool). Commands of clones are pipelined on it, and a future
+/// that is dropped half-way leaves the line usable: its reply is read and thrown away.
+#[derive(Debug, Clone)]
+pub struct Line {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    server: Server,
+    keys: Keys,
+    reply: Duration,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// One connection that everybody shares.
+    Single(Mutex<Option<Open>>),
+    /// A pool, for what is neither the claim loop nor pushing.
+    Pool(Pool),
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    connection: MultiplexedConnection,
+    closed: Arc<AtomicBool>,
+}
+
+/// A connection borrowed for one command.
+enum Borrowed {
+    Single(Open),
+    Pooled(deadpool_redis::Connection),
+}
+
+impl Line {
+    /// A line with one connection of its own. `reply` is the deadline of each command; give a blocking command's
+    /// line more than it blocks.
+    #[must_use]
+    pub fn single(server: Server, keys: Keys, reply: Duration) -> Self {
+        let source = Source::Single(Mutex::new(None));
+        Self {
+            inner: Arc::new(Inner {
+                server,
+                keys,
+                reply,
+                source,
+            }),
+        }
+    }
+
+    /// A line through a pool of up to `size` connections.
+    ///
+    /// # Errors
+    /// [`StoreError::Bug`] when the pool cannot be built.
+    pub fn pooled(server: Server, keys: Keys, size: usize) -> Result<Self, StoreError> {
+        let reply = server.patience().reply;
+        let bug =
+            |error: String| StoreError::Bug(format!("cannot build the connection pool: {error}"));
+        let info = server.client().get_connection_info().clone();
+        let manager = Manager::new_with_config(info, server.config(reply))
+            .map_err(|error| bug(error.to_string()))?;
+        let pool = Pool::builder(manager)
+            .max_size(size.max(1))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(reply))
+            // Connecting has its deadline in the connection's own configuration; this one is above it.
+            .create_timeout(Some(server.patience().connect + Duration::from_secs(1)))
+            .recycle_timeout(Some(reply))
+            .build()
+            .map_err(|error| bug(error.to_string()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                server,
+                keys,
+                reply,
+                source: Source::Pool(pool),
+            }),
+        })
+    }
+
+    /// The server at the other end.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.inner.server
+    }
+
+    /// The keys of this shard.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// Closes the connection, so that the next command opens another. A pool is left alone.
+    pub async fn close(&self) {
+        if let Source::Single(slot) = &self.inner.source {
+            slot.lock().await.take();
+        }
+    }
+
+    /// Sends `PING`.
+    ///
+    /// # Errors
+    /// As any command: [`StoreError::kind`] tells what to do.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.query::<Value>(&redis::cmd("PING")).await.map(drop)
+    }
+
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        let value = self.send(command).await?;
+        self.read(value)
+    }
+
+    /// Runs a script by its hash; a server that does not know it yet (restart, failover, `SCRIPT FLUSH`) is taught
+    /// it and asked again. That is safe for every script: `NOSCRIPT` means that nothing ran.
+    pub(crate) async fn call<T: FromRedisValue>(&self, call: &Call) -> Result<T, StoreError> {
+        let value = match self.send(call.command()).await {
+            Err(StoreError::Refused { cause, .. }) if cause.starts_with("NOSCRIPT") => {
+                self.send(redis::cmd("SCRIPT").arg("LOAD").arg(call.code()))
+                    .await?;
+                self.send(call.command()).await?
+            }
+            other => other?,
+        };
+        self.read(value)
+    }
+
+    /// Sends several commands in one write and gives each one's own answer: a pipeline, not a transaction.
+    pub(crate) async fn each(
+        &self,
+        commands: &redis::Pipeline,
+    ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut borrowed = self.borrow().await?;
+        let count = commands.len();
+        let outcome = borrowed
+            .connection()
+            .req_packed_commands(commands, 0, count)
+            .await;
+        let values = self.hand_back(borrowed, outcome).await?;
+        Ok(values.into_iter().map(|value| self.raise(value)).collect())
+    }
+
+    /// As [`Line::each`], but the first error of any of them is the error of the whole.
+    pub(crate) async fn all(&self, commands: &redis::Pipeline) -> Result<Vec<Value>, StoreError> {
+        self.each(commands).await?.into_iter().collect()
+    }
+
+    /// Sends a `MULTI`/`EXEC` block; all of it runs or none.
+    pub(crate) async fn transaction(
+        &self,
+        commands: &mut redis::Pipeline,
+    ) -> Result<Vec<Value>, StoreError> {
+        commands.atomic();
+        let mut borrowed = self.borrow().await?;
+        let outcome = commands
+            .query_async::<Vec<Value>>(borrowed.connection())
+            .await;
+        self.hand_back(borrowed, outcome).await
+    }
+
+    async fn send(&self, command: &Cmd) -> Result<Value, StoreError> {
+        let mut borrowed = self.borrow().await?;
+        let outcome = borrowed.connection().req_packed_command(command).await;
+        let value = self.hand_back(borrowed, outcome).await?;
+        self.raise(value)
+    }
+
+    pub(crate) fn read<T: FromRedisValue>(&self, value: Value) -> Result<T, StoreError> {
+        T::from_redis_value(value)
+            .map_err(|error| StoreError::Bug(format!("unexpected reply from Redis: {error}")))
+    }
+
+    /// The protocol's error reply as an error.
+    fn raise(&self, value: Value) -> Result<Value, StoreError> {
+        match value {
+            Value::ServerError(error) => {
+                Err(StoreError::running(self.server().address(), &error.into()))
+            }
+            value => Ok(value),
+        }
+    }
+
+    async fn borrow(&self) -> Result<Borrowed, StoreError> {
+        match &self.inner.source {
+            Source::Single(slot) => {
+                let mut slot = slot.lock().await;
+                if let Some(open) = slot
+                    .as_ref()
+                    .filter(|open| !open.closed.load(Ordering::Acquire))
+                {
+                    return Ok(Borrowed::Single(open.clone()));
+                }
+                let closed = Arc::new(AtomicBool::new(false));
+                let flag = Arc::clone(&closed);
+                let connect = self.server().connect(self.inner.reply, move || {
+                    flag.store(true, Ordering::Release)
+                });
+                let open = Open {
+                    connection: connect.await?,
+                    closed,
+                };
+                *slot = Some(open.clone());
+                Ok(Borrowed::Single(open))
+            }
+            Source::Pool(pool) => match pool.get().await {
+                Ok(connection) => Ok(Borrowed::Pooled(connection)),
+                Err(deadpool_redis::PoolError::Backend(error)) => {
+                    Err(StoreError::connecting(self.server().address(), &error))
+                }
+                Err(error) => Err(StoreError::Unavailable {
+                    server: self.server().address().to_owned(),
+                    cause: format!("no connection from the pool: {error}"),
+                }),
+            },
+        }
+    }
+
+    /// Gives the connection back, or closes it when a reply on it is in doubt.
+    async fn hand_back<T>(
+        &self,
+        borrowed: Borrowed,
+        outcome: redis::RedisResult<T>,
+    ) -> Result<T, StoreError> {
+        let error = match outcome {
+            Ok(value) => return Ok(value),
+            Err(error) if error.is_timeout() => {
+                StoreError::deadline(self.server().address(), self.inner.reply)
+            }
+            Err(error) => StoreError::running(self.server().address(), &error),
+        };
+        if error.spoils_connection() {
+            match (borrowed, &self.inner.source) {
+                (Borrowed::Single(open), Source::Single(slot)) => {
+                    open.closed.store(true, Ordering::Release);
+                    // Only this connection: another task may have opened the next one already.
+                    let mut slot = slot.lock().await;
+                    if slot
+                        .as_ref()
+                        .is_some_and(|held| Arc::ptr_eq(&held.closed, &open.closed))
+                    {
+                        slot.take();
+                    }
+                }
+                // Taken out of the pool and dropped.
+                (Borrowed::Pooled(connection), _) => {
+                    drop(deadpool_redis::Connection::take(connection))
+                }
+                (Borrowed::Single(_), Source::Pool(_)) => {}
+            }
+        }
+        Err(error)
+    }
+}
+
+impl Borrowed {
+    fn connection(&mut self) -> &mut MultiplexedConnection {
+        match self {
+            Self::Single(open) => &mut open.connection,
+            Self::Pooled(connection) => connection,
+        }
+    }
+}

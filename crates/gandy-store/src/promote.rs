@@ -1,0 +1,191 @@
+//! Moves due entries of `retry` and `schedule` to their queues. One process of the fleet has the duty at a time; the
+//! move itself is safe whoever makes it, Ruby's pollers included.
+
+use std::time::Duration;
+
+use gandy_protocol::identity::Identity;
+use redis::Value;
+
+use crate::{Grave, Line, StoreError, cycle::int, life::millis, lua};
+
+/// A sorted set of jobs that wait for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// `retry`.
+    Retry,
+    /// `schedule`.
+    Schedule,
+}
+
+/// An entry whose time has come, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueEntry {
+    /// The member's bytes.
+    pub member: Vec<u8>,
+    /// Its score as Redis wrote it; compared as text when it is moved.
+    pub score: String,
+}
+
+/// The answer to "what is due?".
+#[derive(Debug)]
+pub enum Due {
+    /// This process promotes.
+    Mine {
+        /// Redis' time, microseconds since the epoch.
+        now_us: i64,
+        /// When the next entry that was not returned is due, microseconds since the epoch.
+        next_us: Option<i64>,
+        /// Due entries of `retry`, then of `schedule`, oldest first.
+        retry: Vec<DueEntry>,
+        /// Due entries of `schedule`.
+        schedule: Vec<DueEntry>,
+    },
+    /// Another process promotes; its duty runs out after this time unless it renews.
+    Others(Duration),
+}
+
+/// Where a due entry goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Promotion {
+    /// To this queue, as these bytes.
+    Push {
+        /// Bare name.
+        queue: String,
+        /// The payload with its new `enqueued_at`.
+        payload: String,
+    },
+    /// It cannot be pushed; into `dead` as it is, with this reason.
+    Bury(String),
+}
+
+/// How many entries one step moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Promoted {
+    /// To their queues.
+    pub pushed: usize,
+    /// Into `dead`.
+    pub buried: usize,
+    /// Somebody else moved or removed them first.
+    pub gone: usize,
+    /// They could not be written anywhere and are still where they were.
+    pub stuck: usize,
+}
+
+impl Line {
+    /// Takes or renews the duty to promote and reads up to `most` due entries (about 4 MiB at most).
+    ///
+    /// # Errors
+    /// Any; safe to repeat.
+    pub async fn due(
+        &self,
+        identity: &Identity,
+        duty: Duration,
+        most: usize,
+    ) -> Result<Due, StoreError> {
+        let keys = self.keys();
+        let mut call = lua::DUE.keys(&[keys.promoter(), keys.retry(), keys.schedule()]);
+        call.arg(identity.as_str())
+            .arg(millis(duty))
+            .arg(most)
+            .arg(4 << 20);
+        read_due(self.call(&call).await?).ok_or_else(|| StoreError::shape("due"))
+    }
+
+    /// Moves up to 500 entries that [`Line::due`] returned.
+    ///
+    /// # Errors
+    /// After [`StoreError::Unknown`] some or all were moved; entries that were are simply gone on a repeat.
+    pub async fn promote(
+        &self,
+        from: Waiting,
+        grave: Grave,
+        entries: &[(DueEntry, Promotion)],
+    ) -> Result<Promoted, StoreError> {
+        debug_assert!(entries.len() <= 500, "I6: a script does bounded work");
+        let keys = self.keys();
+        let mut queues: Vec<&str> = Vec::new();
+        for (_, promotion) in entries {
+            if let Promotion::Push { queue, .. } = promotion
+                && !queues.contains(&queue.as_str())
+            {
+                queues.push(queue);
+            }
+        }
+        let set = match from {
+            Waiting::Retry => keys.retry(),
+            Waiting::Schedule => keys.schedule(),
+        };
+        let mut names = vec![set, keys.queues(), keys.dead(), keys.reasons()];
+        names.extend(queues.iter().map(|queue| keys.queue(queue)));
+        let mut call = lua::PROMOTE.keys(&names);
+        call.arg(grave.jobs_max)
+            .arg(grave.timeout.as_secs())
+            .arg(queues.len())
+            .arg(&queues);
+        for (entry, promotion) in entries {
+            let (index, payload) = match promotion {
+                Promotion::Push { queue, payload } => (
+                    queues
+                        .iter()
+                        .position(|name| name == queue)
+                        .map_or(0, |at| at + 1),
+                    payload,
+                ),
+                Promotion::Bury(reason) => (0, reason),
+            };
+            call.arg(&entry.member)
+                .arg(&entry.score)
+                .arg(index)
+                .arg(payload);
+        }
+        let mut promoted = Promoted::default();
+        for code in self.call::<Vec<i64>>(&call).await? {
+            match code {
+                1 => promoted.pushed += 1,
+                2 => promoted.buried += 1,
+                0 => promoted.gone += 1,
+                _ => promoted.stuck += 1,
+            }
+        }
+        Ok(promoted)
+    }
+}
+
+fn read_due(reply: Value) -> Option<Due> {
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let mut parts = parts.into_iter();
+    if int(&parts.next()?)? == 0 {
+        let wait = u64::try_from(int(&parts.next()?)?).unwrap_or(0);
+        return Some(Due::Others(Duration::from_millis(wait)));
+    }
+    let now_us = int(&parts.next()?)?;
+    let next_us = Some(int(&parts.next()?)?).filter(|&at| at >= 0);
+    let retry = entries(parts.next()?)?;
+    let schedule = entries(parts.next()?)?;
+    Some(Due::Mine {
+        now_us,
+        next_us,
+        retry,
+        schedule,
+    })
+}
+
+fn entries(value: Value) -> Option<Vec<DueEntry>> {
+    let Value::Array(flat) = value else {
+        return None;
+    };
+    let mut found = Vec::with_capacity(flat.len() / 2);
+    let mut flat = flat.into_iter();
+    while let (Some(member), Some(score)) = (flat.next(), flat.next()) {
+        let (Value::BulkString(member), Value::BulkString(score)) = (member, score) else {
+            return None;
+        };
+        found.push(DueEntry {
+            member,
+            score: String::from_utf8(score).ok()?,
+        });
+    }
+    Some(found)
+}

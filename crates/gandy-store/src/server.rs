@@ -1,0 +1,247 @@
+//! Where Redis is and how patient to be with it. Opens connections; keeps none.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind,
+    aio::MultiplexedConnection,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
+
+use crate::StoreError;
+
+/// One Redis (or Valkey) server, named by URL.
+///
+/// `redis://[user[:password]@]host[:port][/db]`, the same with `rediss://` for TLS (feature `tls`), or
+/// `unix:///path/to/socket[?db=N&user=U&pass=P]`. `Debug` and `Display` never show the password.
+#[derive(Clone)]
+pub struct Server {
+    client: Client,
+    address: Arc<str>,
+    patience: Patience,
+}
+
+/// How long to wait for Redis. Every wait ends: a client that waits for ever hides a dead server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection to be made, the handshake included. Default 2 s.
+    pub connect: Duration,
+    /// For the reply to a command that does not block. Default 5 s.
+    pub reply: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            reply: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Server {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`StoreError::Input`] says what is wrong with it, without repeating a password.
+    pub fn new(url: &str) -> Result<Self, StoreError> {
+        let url = url.trim();
+        if url.is_empty() {
+            return Err(StoreError::Input(
+                "the Redis URL is empty; write redis://HOST:PORT/DB, rediss://… or unix:///PATH"
+                    .into(),
+            ));
+        }
+        let wrong = |error: redis::RedisError| {
+            StoreError::Input(format!(
+                "the Redis URL {} is wrong: {error}; write redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix:///PATH",
+                redact(url)
+            ))
+        };
+        let info = url.to_owned().into_connection_info().map_err(wrong)?;
+        // RESP3 tells a client of a closed connection by a push message, so that the next push reconnects
+        // instead of ending in `Unknown`.
+        let redis = info
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_lib_name("gandy", env!("CARGO_PKG_VERSION"));
+        let address = match info.addr() {
+            ConnectionAddr::Unix(path) => format!("unix:{}", path.display()),
+            tcp => format!("{tcp}/{}", redis.db()),
+        };
+        // A half-open socket is found by the kernel too, not only by our deadlines.
+        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(
+            TcpKeepalive::new()
+                .with_time(Duration::from_secs(10))
+                .with_interval(Duration::from_secs(5))
+                .with_retries(3),
+        );
+        #[cfg(target_os = "linux")]
+        let tcp = tcp.set_user_timeout(Duration::from_secs(10));
+        let client =
+            Client::open(info.set_redis_settings(redis).set_tcp_settings(tcp)).map_err(wrong)?;
+        Ok(Self {
+            client,
+            address: address.into(),
+            patience: Patience::default(),
+        })
+    }
+
+    /// Reads the URL from a file: how containers hand over secrets. Surrounding white space is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Input`] when the file cannot be read or its text is no URL.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            StoreError::Input(format!(
+                "cannot read the Redis URL from {}: {error}",
+                path.display()
+            ))
+        })?;
+        Self::new(&text)
+    }
+
+    /// Reads `REDIS_URL`, else the file named by `REDIS_URL_FILE`, else `redis://127.0.0.1:6379/0`.
+    ///
+    /// # Errors
+    /// As [`Server::new`] and [`Server::from_file`].
+    pub fn from_env() -> Result<Self, StoreError> {
+        if let Ok(url) = std::env::var("REDIS_URL") {
+            return Self::new(&url);
+        }
+        match std::env::var_os("REDIS_URL_FILE") {
+            Some(path) => Self::from_file(path.as_os_str()),
+            None => Self::new("redis://127.0.0.1:6379/0"),
+        }
+    }
+
+    /// The same server with other deadlines.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Address and database, never credentials.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The deadlines in force.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn config(&self, reply: Duration) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.patience.connect))
+            .set_response_timeout(Some(reply))
+    }
+
+    /// Opens one connection. `on_close` is called once when the server or the network ends it.
+    pub(crate) async fn connect(
+        &self,
+        reply: Duration,
+        on_close: impl Fn() + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, StoreError> {
+        let config = self.config(reply).set_push_sender(move |info: PushInfo| {
+            if info.kind == PushKind::Disconnection {
+                on_close();
+            }
+            Ok::<(), std::convert::Infallible>(())
+        });
+        self.client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(|error| StoreError::connecting(&self.address, &error))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("patience", &self.patience)
+            .finish()
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
+/// The URL with its password replaced. What does not look like a URL is shown only up to its first `@`-free part.
+#[must_use]
+pub fn redact(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let shown = match rest.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split(':').next().unwrap_or_default();
+            format!("{user}:***@{host}")
+        }
+        None => rest.to_owned(),
+    };
+    // Unix URLs carry the password in the query.
+    let shown = match shown.split_once("pass=") {
+        Some((before, after)) => {
+            let tail = after.find('&').map_or("", |at| &after[at..]);
+            format!("{before}pass=***{tail}")
+        }
+        None => shown,
+    };
+    if scheme.is_empty() {
+        shown
+    } else {
+        format!("{scheme}://{shown}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_password_is_ever_shown() {
+        let server = Server::new("redis://app:S3CR3T@127.0.0.1:6390/2").unwrap();
+        assert_eq!(server.to_string(), "127.0.0.1:6390/2");
+        assert!(!format!("{server:?}").contains("S3CR3T"));
+        assert_eq!(redact("redis://app:S3CR3T@h:1/2"), "redis://app:***@h:1/2");
+        assert_eq!(redact("redis://:S3CR3T@h"), "redis://:***@h");
+        assert_eq!(
+            redact("unix:///s?db=1&pass=S3CR3T&user=a"),
+            "unix:///s?db=1&pass=***&user=a"
+        );
+        let error = Server::new("redis://app:S3CR3T@:bad/x")
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains("S3CR3T"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_url_says_what_to_write() {
+        for url in [
+            "",
+            "  ",
+            "localhost",
+            "http://x",
+            "redis://h/notadb",
+            "redis://",
+        ] {
+            let error = Server::new(url).unwrap_err();
+            assert!(matches!(error, StoreError::Input(_)), "{url}: {error:?}");
+            assert!(error.to_string().contains("redis://"), "{url}: {error}");
+        }
+    }
+}

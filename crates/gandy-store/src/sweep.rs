@@ -1,0 +1,73 @@
+//! The slow scan: finds in-flight hashes and landing lists that nobody knows, so that nothing stays out of sight.
+
+use gandy_protocol::identity::Identity;
+
+use crate::{Line, StoreError};
+
+/// What a sweep found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// In-flight hashes whose identity is neither living nor dying; now they are dying.
+    pub adopted: Vec<Identity>,
+    /// Landing lists (queue names) that hold jobs.
+    pub landings: Vec<String>,
+}
+
+impl Line {
+    /// Walks the key space once by `SCAN`, a page at a time.
+    ///
+    /// # Errors
+    /// Any; the next sweep starts over.
+    pub async fn sweep(&self) -> Result<Swept, StoreError> {
+        let keys = self.keys();
+        let mut swept = Swept::default();
+        for name in self.scan(&keys.inflight_pattern()).await? {
+            let Some(identity) = keys
+                .identity_of_inflight(&name)
+                .and_then(|text| text.parse::<Identity>().ok())
+            else {
+                continue;
+            };
+            // Living first, dying second: a process can only move in that direction.
+            if self.is_alive(&identity).await? {
+                continue;
+            }
+            let mut enter = redis::cmd("HSETNX");
+            enter.arg(keys.dying()).arg(identity.as_str()).arg("{}");
+            if self.query::<i64>(&enter).await? == 1 {
+                swept.adopted.push(identity);
+            }
+        }
+        for name in self.scan(&keys.landing_pattern()).await? {
+            swept
+                .landings
+                .extend(keys.queue_of_landing(&name).map(str::to_owned));
+        }
+        Ok(swept)
+    }
+
+    /// Keys that match `pattern`.
+    async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
+        let mut found = Vec::new();
+        let mut cursor = 0_u64;
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(pattern)
+                .arg("COUNT")
+                .arg(1000);
+            let (next, names): (u64, Vec<Vec<u8>>) = self.query(&command).await?;
+            found.extend(
+                names
+                    .into_iter()
+                    .filter_map(|name| String::from_utf8(name).ok()),
+            );
+            cursor = next;
+            if cursor == 0 {
+                return Ok(found);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What can go wrong when a job is pushed or a worker is built.
+
+use gandy_protocol::{RecordError, args::ArgsError};
+use gandy_store::{Kind, StoreError};
+
+/// An error of [`crate::Client`], [`crate::Inspect`] or the worker's builder. [`Error::kind`] says what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Redis could not be reached, refused, or did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Redis did not answer a push: the job may be enqueued or not. Push the same [`crate::Push`] again to be sure;
+    /// it keeps its jid, so that a double run can be told from two jobs.
+    #[error("job {jid} may or may not be enqueued: {source}")]
+    Unknown {
+        /// The job's id.
+        jid: String,
+        /// What was seen.
+        source: StoreError,
+    },
+    /// The job's arguments cannot be written as a JSON array.
+    #[error(transparent)]
+    Args(#[from] ArgsError),
+    /// The job is not well formed.
+    #[error("job cannot be pushed: {0}")]
+    Record(#[from] RecordError),
+    /// The payload is over the client's limit.
+    #[error(
+        "job {class} has a payload of {size} bytes, over the limit of {limit}; store the data elsewhere and pass its key, or raise max_payload"
+    )]
+    TooLarge {
+        /// The job's class.
+        class: String,
+        /// Bytes of the whole payload.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A setting is wrong; the text names the key, the value and what is allowed.
+    #[error("{0}")]
+    Config(String),
+}
+
+impl Error {
+    /// What the caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Unknown { .. } => Kind::Unknown,
+            Self::Args(_) | Self::Record(_) | Self::TooLarge { .. } | Self::Config(_) => {
+                Kind::Input
+            }
+        }
+    }
+
+    pub(crate) fn config(text: impl Into<String>) -> Self {
+        Self::Config(text.into())
+    }
+}

@@ -1,0 +1,357 @@
+//! Looking at what Redis holds, and moving single jobs by hand. The command and the dashboard use this and nothing else.
+
+use std::{collections::HashMap, time::Duration};
+
+use gandy_protocol::{Keys, Payload, QueueName, StampFormat, retry::count_after_manual_retry};
+use gandy_store::{Entry, Grave, Line, Place, ProcessRow, Server, StoreError, Target, Totals};
+
+use crate::{Error, ambient};
+
+/// A view of one Redis. Every call is a few bounded reads, or one step on the server.
+#[derive(Debug, Clone)]
+pub struct Inspect {
+    line: Line,
+    grave: Grave,
+    stamps: StampFormat,
+}
+
+/// One queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueInfo {
+    /// Bare name.
+    pub name: String,
+    /// Jobs waiting.
+    pub size: u64,
+    /// How long the job that is popped next has been waiting; none when the queue is empty or does not say.
+    pub latency: Option<Duration>,
+    /// Whether it is paused.
+    pub paused: bool,
+}
+
+/// A job as it stands in a queue or a set.
+#[derive(Debug, Clone)]
+pub struct JobInfo {
+    /// Where it is.
+    pub place: Place,
+    /// Its exact bytes.
+    pub bytes: Vec<u8>,
+    /// When it is due (or, in `dead`, when it died), milliseconds since the epoch.
+    pub at_ms: Option<i64>,
+    /// The parsed job, or why it cannot be parsed.
+    pub payload: Result<Payload, String>,
+}
+
+/// One process, ours or Ruby's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessInfo {
+    /// Its identity.
+    pub identity: String,
+    /// What it says of itself, as raw JSON; empty when it has not been heard of for a minute.
+    pub info: String,
+    /// Jobs it runs at once.
+    pub concurrency: u64,
+    /// Jobs it runs now.
+    pub busy: u64,
+    /// When it was last heard of, milliseconds since the epoch.
+    pub beat_ms: Option<i64>,
+    /// Whether it has stopped claiming.
+    pub quiet: bool,
+    /// Resident memory, KB.
+    pub rss_kb: u64,
+    /// Redis' round trip, microseconds.
+    pub rtt_us: u64,
+    /// Its running jobs.
+    pub work: Vec<WorkInfo>,
+}
+
+/// A running job as its process shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkInfo {
+    /// The place in its process: a thread id in Ruby, a token number in Gandy.
+    pub id: String,
+    /// `{"queue":…,"payload":…,"run_at":…}` as raw JSON.
+    pub json: String,
+}
+
+impl Inspect {
+    /// Looks at the Redis at `url`, under `namespace` (empty: none). Connects when first used.
+    ///
+    /// # Errors
+    /// A wrong URL or namespace.
+    pub fn new(server: Server, namespace: &str) -> Result<Self, Error> {
+        let keys = Keys::new(namespace).map_err(|error| Error::config(error.to_string()))?;
+        let line = Line::pooled(server, keys, 4)?;
+        Ok(Self {
+            line,
+            grave: Grave::default(),
+            stamps: StampFormat::default(),
+        })
+    }
+
+    /// With other limits of the dead set than Sidekiq's.
+    #[must_use]
+    pub fn with_grave(mut self, grave: Grave) -> Self {
+        self.grave = grave;
+        self
+    }
+
+    /// With times written as seconds into what is moved, while any Ruby below Sidekiq 8 reads it.
+    #[must_use]
+    pub fn with_stamps(mut self, stamps: StampFormat) -> Self {
+        self.stamps = stamps;
+        self
+    }
+
+    /// The size of everything.
+    ///
+    /// # Errors
+    /// Redis cannot be reached or refuses.
+    pub async fn totals(&self) -> Result<Totals, Error> {
+        Ok(self.line.totals().await?)
+    }
+
+    /// All queues, by name.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn queues(&self) -> Result<Vec<QueueInfo>, Error> {
+        let names = self.line.queue_names().await?;
+        let now = self.line.now_us().await? / 1000;
+        let rows = self.line.queue_rows(&names).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let enqueued = row
+                    .next
+                    .and_then(|bytes| Payload::parse(bytes).ok()?.stamp("enqueued_at"));
+                let latency = enqueued
+                    .map(|at| Duration::from_millis(u64::try_from(now - at.millis()).unwrap_or(0)));
+                QueueInfo {
+                    name: row.name,
+                    size: row.size,
+                    latency,
+                    paused: row.paused,
+                }
+            })
+            .collect())
+    }
+
+    /// Up to `count` (at most 1,000) jobs from position `from`: of a queue in the order in which they will be popped, of
+    /// `schedule` and `retry` by time, of `dead` the youngest first.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn jobs(
+        &self,
+        place: &Place,
+        from: usize,
+        count: usize,
+    ) -> Result<Vec<JobInfo>, Error> {
+        let entries = self.line.page(place, from, count).await?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| job_info(place, entry))
+            .collect())
+    }
+
+    /// How many jobs a place holds.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn size(&self, place: &Place) -> Result<u64, Error> {
+        Ok(self.line.size(place).await?)
+    }
+
+    /// All processes, by identity.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn processes(&self) -> Result<Vec<ProcessInfo>, Error> {
+        Ok(self
+            .line
+            .process_rows()
+            .await?
+            .into_iter()
+            .map(process_info)
+            .collect())
+    }
+
+    /// Finds a job by its id: first in `retry`, `schedule` and `dead`, then in the queues. Not one that is running.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn find(&self, jid: &str) -> Result<Option<JobInfo>, Error> {
+        let mut places = vec![Place::Retry, Place::Schedule, Place::Dead];
+        places.extend(self.line.queue_names().await?.into_iter().map(Place::Queue));
+        for place in places {
+            if let Some(job) = self.find_in(&place, jid).await? {
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds a job by its id in one place.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn find_in(&self, place: &Place, jid: &str) -> Result<Option<JobInfo>, Error> {
+        Ok(self
+            .line
+            .find(place, jid)
+            .await?
+            .map(|entry| job_info(place, entry)))
+    }
+
+    /// Deletes this very job. `false`: it is not there any more.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn delete(&self, job: &JobInfo) -> Result<bool, Error> {
+        Ok(self
+            .line
+            .relocate(&job.place, &job.bytes, &Target::Nowhere, self.grave)
+            .await?)
+    }
+
+    /// Puts this very job into its queue to run now; a retry by hand spends no attempt (Sidekiq's rule). `false`: it is
+    /// not there any more.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`], and [`Error::Config`] when it cannot be parsed or waits in a queue already.
+    pub async fn retry(&self, job: &JobInfo) -> Result<bool, Error> {
+        let payload = match (&job.place, &job.payload) {
+            (Place::Queue(name), _) => {
+                return Err(Error::config(format!(
+                    "the job waits in queue {name} already"
+                )));
+            }
+            (_, Err(reason)) => {
+                return Err(Error::config(format!("the job cannot be run: {reason}")));
+            }
+            (_, Ok(payload)) => payload,
+        };
+        let queue = payload.queue().unwrap_or("default").to_owned();
+        QueueName::check(&queue)
+            .map_err(|error| Error::config(format!("the job cannot be run: {error}")))?;
+        let mut edit = payload
+            .edit()
+            .set("enqueued_at", self.stamps.write(ambient::now_ms()))
+            .remove("at");
+        if job.place != Place::Schedule
+            && let Some(count) = count_after_manual_retry(payload)
+        {
+            edit = edit.set("retry_count", count.to_string());
+        }
+        let target = Target::Queue(queue, edit.finish());
+        Ok(self
+            .line
+            .relocate(&job.place, &job.bytes, &target, self.grave)
+            .await?)
+    }
+
+    /// Puts this very job into `dead`, as it is. `false`: it is not there any more.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`], and [`Error::Config`] when its bytes are no UTF-8.
+    pub async fn bury(&self, job: &JobInfo) -> Result<bool, Error> {
+        let bytes = String::from_utf8(job.bytes.clone())
+            .map_err(|_| Error::config("the job's bytes are not UTF-8; delete it instead"))?;
+        Ok(self
+            .line
+            .relocate(&job.place, &job.bytes, &Target::Dead(bytes), self.grave)
+            .await?)
+    }
+
+    /// Why a job in `dead` was buried without being run, if a reason was kept.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn reason(&self, job: &JobInfo) -> Result<Option<String>, Error> {
+        Ok(self.line.reason(&job.bytes).await?)
+    }
+
+    /// Pauses a queue: Gandy's workers take nothing from it. Ruby's free workers do not heed it.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn pause(&self, queue: &str) -> Result<(), Error> {
+        Ok(self.line.pause(queue).await?)
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn unpause(&self, queue: &str) -> Result<(), Error> {
+        Ok(self.line.unpause(queue).await?)
+    }
+
+    /// Tells a process, ours or Ruby's, to stop claiming.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn quiet(&self, identity: &str) -> Result<(), Error> {
+        Ok(self.line.send_signal(identity, "TSTP").await?)
+    }
+
+    /// Tells a process, ours or Ruby's, to end.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn stop(&self, identity: &str) -> Result<(), Error> {
+        Ok(self.line.send_signal(identity, "TERM").await?)
+    }
+
+    /// Asks the server about itself and returns what an operator should know.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`], and when it is too old.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let facts = self.line.facts().await?;
+        let cautions = facts.judge(self.line.server().address(), self.line.keys(), true)?;
+        Ok(cautions.into_iter().map(|caution| caution.0).collect())
+    }
+}
+
+fn job_info(place: &Place, entry: Entry) -> JobInfo {
+    let payload = Payload::parse(entry.bytes.clone()).map_err(|unparsable| unparsable.to_string());
+    let at_ms = entry.score.map(|seconds| (seconds * 1000.0).round() as i64);
+    JobInfo {
+        place: place.clone(),
+        bytes: entry.bytes,
+        at_ms,
+        payload,
+    }
+}
+
+fn process_info(row: ProcessRow) -> ProcessInfo {
+    let fields: HashMap<String, String> = row.fields;
+    let number = |name: &str| fields.get(name).and_then(|text| text.parse::<u64>().ok());
+    let info = fields.get("info").cloned().unwrap_or_default();
+    // Ruby before 8.1.3 says it inside `info` only.
+    let inside = || {
+        serde_json::from_str::<serde_json::Value>(&info)
+            .ok()?
+            .get("concurrency")?
+            .as_u64()
+    };
+    ProcessInfo {
+        concurrency: number("concurrency").or_else(inside).unwrap_or(0),
+        busy: number("busy").unwrap_or(0),
+        beat_ms: fields
+            .get("beat")
+            .and_then(|text| text.parse::<f64>().ok())
+            .map(|beat| (beat * 1000.0) as i64),
+        quiet: fields.get("quiet").is_some_and(|text| text == "true"),
+        rss_kb: number("rss").unwrap_or(0),
+        rtt_us: number("rtt_us").unwrap_or(0),
+        work: row
+            .work
+            .into_iter()
+            .map(|(id, json)| WorkInfo { id, json })
+            .collect(),
+        identity: row.identity,
+        info,
+    }
+}

@@ -1,0 +1,138 @@
+//! The closed list of handlers (I11): a class name from Redis selects among these and nothing else.
+
+use std::{collections::HashMap, future::Future, marker::PhantomData, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    BlockingHandler, Context, Error, Handler, HandlerOptions, Job, JobError, Middleware, Next,
+    RawHandler,
+    handler::{Blocking, Function, Perform, Raw, Typed},
+    middleware::Layer,
+};
+
+/// Handlers by class, and the middleware around them.
+#[derive(Default)]
+pub(crate) struct Registry {
+    handlers: HashMap<String, Registered>,
+    layers: Vec<Arc<dyn Layer>>,
+    mistakes: Vec<String>,
+}
+
+pub(crate) struct Registered {
+    perform: Box<dyn Perform>,
+    pub(crate) options: HandlerOptions,
+}
+
+impl Registry {
+    pub(crate) fn typed<J: Job, H: Handler<J>>(&mut self, handler: H) {
+        self.add(
+            J::CLASS,
+            options_of::<J>(),
+            Box::new(Typed::<J, H>(handler, PhantomData)),
+        );
+    }
+
+    pub(crate) fn blocking<J: Job, H: BlockingHandler<J>>(&mut self, handler: H) {
+        self.add(
+            J::CLASS,
+            options_of::<J>(),
+            Box::new(Blocking::<J, H>(Arc::new(handler), PhantomData)),
+        );
+    }
+
+    pub(crate) fn raw(&mut self, class: &str, options: HandlerOptions, handler: impl RawHandler) {
+        self.add(class, options, Box::new(Raw(handler)));
+    }
+
+    pub(crate) fn function<A, F, Fut>(&mut self, class: &str, function: F)
+    where
+        A: DeserializeOwned + Send + 'static,
+        F: Fn(A, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), JobError>> + Send + 'static,
+    {
+        self.add(
+            class,
+            HandlerOptions::default(),
+            Box::new(Function::<A, F>(function, PhantomData)),
+        );
+    }
+
+    pub(crate) fn layer(&mut self, middleware: impl Middleware) {
+        self.layers.push(Arc::new(middleware));
+    }
+
+    fn add(&mut self, class: &str, options: HandlerOptions, perform: Box<dyn Perform>) {
+        if class.is_empty() {
+            self.mistakes
+                .push("a handler has an empty class; give it the class that jobs carry".into());
+        } else if self
+            .handlers
+            .insert(class.to_owned(), Registered { perform, options })
+            .is_some()
+        {
+            self.mistakes
+                .push(format!("class {class} has two handlers; register one"));
+        }
+    }
+
+    /// What was registered wrongly.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        match self.mistakes.first() {
+            Some(mistake) => Err(Error::config(mistake.clone())),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn get(&self, class: &str) -> Option<&Registered> {
+        self.handlers.get(class)
+    }
+
+    /// The classes, sorted.
+    pub(crate) fn classes(&self) -> Vec<&str> {
+        let mut classes: Vec<&str> = self.handlers.keys().map(String::as_str).collect();
+        classes.sort_unstable();
+        classes
+    }
+
+    /// Runs a job through middleware and handler. An unknown class is an ordinary failure, so that it is retried: in a
+    /// rolling deploy an old worker may meet a new class.
+    pub(crate) async fn perform(&self, ctx: &Context) -> Result<(), JobError> {
+        match self.get(ctx.class()) {
+            Some(registered) => Next::new(&self.layers, &*registered.perform).run(ctx).await,
+            None => Err(JobError::retry(
+                "UnknownClass",
+                format!(
+                    "this worker has no handler for class {}; it knows {}",
+                    ctx.class(),
+                    self.known()
+                ),
+            )),
+        }
+    }
+
+    fn known(&self) -> String {
+        let classes = self.classes();
+        match classes.len() {
+            0 => "none".to_owned(),
+            1..=20 => classes.join(", "),
+            count => format!("{} and {} more", classes[..20].join(", "), count - 20),
+        }
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("classes", &self.classes())
+            .finish_non_exhaustive()
+    }
+}
+
+fn options_of<J: Job>() -> HandlerOptions {
+    let options = J::options();
+    HandlerOptions {
+        retry: options.get_retry(),
+        timeout: options.get_timeout(),
+    }
+}

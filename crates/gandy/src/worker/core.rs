@@ -1,0 +1,161 @@
+//! What everything in one worker shares. Two workers in one process have two of these and nothing in common.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use gandy_protocol::{Identity, Keys};
+use gandy_store::{Line, StoreError};
+use tokio::sync::watch;
+
+use super::{capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, stats::Stats};
+use crate::{Error, ambient, registry::Registry};
+
+/// The same complaint is logged at most this often.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Connections for everything but the claim loop.
+const POOL: usize = 8;
+
+/// The state of one worker.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: WorkerConfig,
+    pub(crate) keys: Keys,
+    pub(crate) registry: Registry,
+    pub(crate) hooks: Hooks,
+    pub(crate) capsules: Vec<Arc<Capsule>>,
+    pub(crate) stats: Stats,
+    /// For the chores.
+    pub(crate) pool: Line,
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) embedded: bool,
+    pub(crate) started_ms: i64,
+    host: String,
+    present: Mutex<Option<Arc<Life>>>,
+    complaints: Mutex<HashMap<String, Instant>>,
+}
+
+/// How far a worker has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It claims.
+    Running,
+    /// It claims no more; running jobs go on. There is no way back, as in Sidekiq.
+    Quiet,
+    /// It waits for its running jobs, then ends.
+    Stopping,
+}
+
+impl Core {
+    pub(crate) fn new(
+        config: WorkerConfig,
+        registry: Registry,
+        hooks: Hooks,
+        embedded: bool,
+    ) -> Result<Arc<Self>, Error> {
+        config.validate()?;
+        registry.validate()?;
+        let keys = config.keys()?;
+        let capsules = config
+            .all_capsules()
+            .iter()
+            .map(Capsule::new)
+            .collect::<Result<Vec<_>, _>>()?;
+        let pool = Line::pooled(config.server.clone(), keys.clone(), POOL)?;
+        Ok(Arc::new(Self {
+            config,
+            keys,
+            registry,
+            hooks,
+            capsules,
+            stats: Stats::default(),
+            pool,
+            phase: watch::Sender::new(Phase::Running),
+            embedded,
+            started_ms: ambient::now_ms(),
+            host: host(),
+            present: Mutex::default(),
+            complaints: Mutex::default(),
+        }))
+    }
+
+    /// A line of one's own with this reply deadline.
+    pub(crate) fn line(&self, reply: Duration) -> Line {
+        Line::single(self.config.server.clone(), self.keys.clone(), reply)
+    }
+
+    /// A name that nobody had before.
+    pub(crate) fn draw_identity(&self) -> Identity {
+        Identity::new(&self.host, std::process::id(), ambient::bytes())
+    }
+
+    pub(crate) fn set_present(&self, life: Option<Arc<Life>>) {
+        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = life;
+    }
+
+    /// The present life.
+    pub(crate) fn present(&self) -> Option<Arc<Life>> {
+        self.present
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Moves on; never back.
+    pub(crate) fn advance(&self, to: Phase) -> bool {
+        self.phase.send_if_modified(|now| {
+            let moves = *now < to;
+            if moves {
+                *now = to;
+            }
+            moves
+        })
+    }
+
+    /// Says loudly, but not ten times a second, that something with Redis failed.
+    pub(crate) fn complain(&self, operation: &'static str, error: &StoreError) {
+        if self.may_complain(operation) {
+            tracing::warn!(operation, %error, "Redis operation failed; it will be tried again");
+        }
+    }
+
+    /// As [`Core::complain`], for a queue whose key is of another type.
+    pub(crate) fn complain_queue(&self, queue: &str) {
+        if self.may_complain(queue) {
+            tracing::error!(
+                queue,
+                "a key of this queue is not a list; the queue is skipped until that is repaired"
+            );
+        }
+    }
+
+    fn may_complain(&self, about: &str) -> bool {
+        let mut complaints = self
+            .complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if complaints
+            .get(about)
+            .is_some_and(|last| last.elapsed() < COMPLAIN_EVERY)
+        {
+            return false;
+        }
+        complaints.insert(about.to_owned(), Instant::now());
+        true
+    }
+}
+
+/// The host's name as Sidekiq finds it: `$DYNO` on Heroku, else the system's.
+fn host() -> String {
+    if let Ok(dyno) = std::env::var("DYNO") {
+        return dyno;
+    }
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_default()
+}

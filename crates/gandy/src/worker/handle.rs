@@ -1,0 +1,104 @@
+//! A running worker, from outside: for applications that embed one.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::{
+    core::{Core, Phase},
+    stats::Fences,
+};
+use crate::Error;
+
+/// Steers a worker that runs inside this process. Cheap to clone; dropping it changes nothing.
+#[derive(Debug, Clone)]
+pub struct WorkerHandle {
+    core: Arc<Core>,
+}
+
+/// A worker that was started with [`crate::Worker::start`].
+#[derive(Debug)]
+pub struct RunningWorker {
+    handle: WorkerHandle,
+    task: JoinHandle<Result<(), Error>>,
+}
+
+impl WorkerHandle {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Stops claiming for good; running jobs go on. May be called twice.
+    pub fn quiet(&self) {
+        self.core.advance(Phase::Quiet);
+    }
+
+    /// Asks the worker to end: it claims no more, waits up to its timeout for running jobs and gives the rest back. Does
+    /// not wait for that. May be called twice.
+    pub fn stop(&self) {
+        self.core.advance(Phase::Stopping);
+    }
+
+    /// The name under which the worker is known in Redis now; none before it has registered and after it has left.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        self.core
+            .present()
+            .map(|life| life.identity.as_str().to_owned())
+    }
+
+    /// Jobs that run now.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.core
+            .capsules
+            .iter()
+            .map(|capsule| capsule.slots.total() - capsule.slots.free())
+            .sum()
+    }
+
+    /// How often a step of this worker found its job given back already.
+    #[must_use]
+    pub fn fences(&self) -> Fences {
+        self.core.stats.fences()
+    }
+}
+
+impl RunningWorker {
+    pub(crate) fn new(handle: WorkerHandle, task: JoinHandle<Result<(), Error>>) -> Self {
+        Self { handle, task }
+    }
+
+    /// A handle to keep elsewhere.
+    #[must_use]
+    pub fn handle(&self) -> WorkerHandle {
+        self.handle.clone()
+    }
+
+    /// Waits until the worker has ended.
+    ///
+    /// # Errors
+    /// What [`crate::Worker::run`] returns.
+    pub async fn wait(self) -> Result<(), Error> {
+        self.task.await.unwrap_or_else(|stopped| {
+            Err(Error::config(format!("the worker's task ended: {stopped}")))
+        })
+    }
+
+    /// Asks the worker to end and waits for that.
+    ///
+    /// # Errors
+    /// As [`RunningWorker::wait`].
+    pub async fn stop(self) -> Result<(), Error> {
+        self.handle.stop();
+        self.wait().await
+    }
+}
+
+impl std::ops::Deref for RunningWorker {
+    type Target = WorkerHandle;
+
+    fn deref(&self) -> &WorkerHandle {
+        &self.handle
+    }
+}

@@ -1,0 +1,246 @@
+//! Shows the worker in Sidekiq's data model and flushes its counters; obeys the signals that Sidekiq's API leaves.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gandy_protocol::{Beat, CapsuleInfo, Minute, ProcessInfo, work_value};
+use gandy_store::StoreError;
+
+use super::{
+    chore::Chore,
+    core::{Core, Phase},
+    dump,
+    hooks::Hooks,
+    life::Life,
+};
+use crate::{Progress, ambient};
+
+/// A beat this often; Sidekiq's readers take a process for dead after 60 s without one.
+pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// Signals are looked for this often: they are obeyed within 5 s, against Ruby's 10 to 20.
+const SIGNALS_EVERY: Duration = Duration::from_secs(1);
+/// Five readings in a row above this are worth a warning (Sidekiq's rule).
+const SLOW: Duration = Duration::from_millis(50);
+
+/// The heartbeat of one life.
+pub(crate) struct Heartbeat {
+    core: Arc<Core>,
+    life: Arc<Life>,
+    info: String,
+    concurrency: u32,
+    next_beat: Instant,
+    round_trip: Duration,
+    slow: u32,
+    beats: u64,
+}
+
+impl Heartbeat {
+    pub(crate) fn new(core: &Arc<Core>, life: &Arc<Life>) -> Self {
+        let capsules: Vec<CapsuleInfo> = core
+            .capsules
+            .iter()
+            .map(|capsule| CapsuleInfo {
+                name: capsule.name.clone(),
+                concurrency: u32::try_from(capsule.slots.total()).unwrap_or(u32::MAX),
+                mode: capsule.order.mode(),
+                weights: capsule
+                    .order
+                    .weights()
+                    .map(|(name, weight)| (name.to_owned(), weight))
+                    .collect(),
+            })
+            .collect();
+        let process = ProcessInfo {
+            identity: &life.identity,
+            started_at_ms: core.started_ms,
+            tag: &core.config.tag,
+            capsules: &capsules,
+            labels: &core.config.labels,
+            version: env!("CARGO_PKG_VERSION"),
+            embedded: core.embedded,
+        };
+        let (info, concurrency) = (process.to_json(), process.concurrency());
+        Self {
+            core: Arc::clone(core),
+            life: Arc::clone(life),
+            info,
+            concurrency,
+            next_beat: Instant::now(),
+            round_trip: Duration::ZERO,
+            slow: 0,
+            beats: 0,
+        }
+    }
+
+    /// One beat: counters, process, running jobs.
+    pub(crate) async fn beat(&mut self) -> Result<(), StoreError> {
+        let line = &self.core.pool;
+        let flushed = self
+            .core
+            .stats
+            .flush(line, Minute::from_millis(ambient::now_ms()))
+            .await;
+        let work = work(&self.life);
+        let beat = Beat {
+            info: &self.info,
+            concurrency: self.concurrency,
+            busy: u32::try_from(work.len()).unwrap_or(u32::MAX),
+            beat_ms: ambient::now_ms(),
+            rtt_us: u64::try_from(self.round_trip.as_micros()).unwrap_or(u64::MAX),
+            quiet: *self.core.phase.borrow() != Phase::Running,
+            rss_kb: rss_kb(),
+        };
+        let fields: Vec<(String, String)> = beat
+            .fields()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let seen = line.beat(&self.life.identity, &fields, &work).await?;
+        self.round_trip = seen.round_trip;
+        self.slow = if seen.round_trip > SLOW {
+            self.slow + 1
+        } else {
+            0
+        };
+        if self.slow == 5 {
+            self.slow = 0;
+            let round_trip_ms = u64::try_from(seen.round_trip.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(
+                round_trip_ms,
+                "Redis is slow to answer: five heartbeats in a row took over 50 ms"
+            );
+        }
+        if seen.first {
+            Hooks::fire("heartbeat", &self.core.hooks.heartbeat, false);
+        }
+        // Dead processes leave `processes` once a minute, as Ruby does it.
+        if self.beats % 12 == 0 {
+            line.clean_processes().await?;
+        }
+        self.beats += 1;
+        flushed
+    }
+
+    async fn obey(&self) -> Result<(), StoreError> {
+        for signal in self.core.pool.signals(&self.life.identity).await? {
+            // As Sidekiq: an embedded worker is its host's business.
+            if self.core.embedded {
+                tracing::warn!(
+                    signal,
+                    "a signal from Redis is ignored: this worker is embedded"
+                );
+                continue;
+            }
+            tracing::info!(signal, "signal from Redis");
+            match signal.as_str() {
+                "TSTP" => drop(self.core.advance(Phase::Quiet)),
+                "TERM" | "INT" => drop(self.core.advance(Phase::Stopping)),
+                "TTIN" => dump::log(&self.core),
+                other => tracing::warn!(signal = other, "an unknown signal is ignored"),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Chore for Heartbeat {
+    const NAME: &'static str = "heartbeat";
+
+    async fn run_once(&mut self, now: Instant) -> Result<Duration, StoreError> {
+        let quiet_before = *self.core.phase.borrow();
+        self.obey().await?;
+        // A change of phase is shown at once, not one beat late as Ruby does.
+        if now >= self.next_beat || quiet_before != *self.core.phase.borrow() {
+            self.beat().await?;
+            self.next_beat = now + BEAT_EVERY;
+        }
+        Ok(SIGNALS_EVERY)
+    }
+}
+
+/// The running jobs as `<identity>:work` holds them.
+fn work(life: &Life) -> Vec<(String, String)> {
+    life.held()
+        .iter()
+        .filter(|job| job.has_started())
+        .filter_map(|job| {
+            let context = job.context.as_ref()?;
+            let started = *job.started_at.get()?;
+            let value = work_value(context.queue(), context.payload().raw(), started);
+            Some((
+                base36(job.token.number),
+                with_progress(value, context.progress()),
+            ))
+        })
+        .collect()
+}
+
+/// Sidekiq's readers ignore the extra field.
+fn with_progress(mut value: String, progress: Option<Progress>) -> String {
+    if let Some(progress) = progress {
+        value.pop();
+        let note = serde_json::Value::from(progress.note);
+        let total = serde_json::Value::from(progress.total);
+        value.push_str(&format!(
+            r#","gandy_progress":{{"done":{},"total":{total},"note":{note}}}}}"#,
+            progress.done
+        ));
+    }
+    value
+}
+
+/// As Ruby writes its thread ids.
+fn base36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from_digit((number % 36) as u32, 36).unwrap_or('0'));
+        number /= 36;
+        if number == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}
+
+/// Resident memory of this process, where the system tells.
+fn rss_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .trim()
+                .strip_suffix("kB")?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_in_base_36() {
+        assert_eq!([0, 35, 36, 1_000_000].map(base36), ["0", "z", "10", "lfls"]);
+    }
+
+    #[test]
+    fn progress_is_one_more_field_of_valid_json() {
+        let progress = Progress {
+            done: 3,
+            total: None,
+            note: "a \"b\"".into(),
+        };
+        let value = with_progress(work_value("q", "{}", 1), Some(progress));
+        assert!(
+            value.ends_with(
+                r#","run_at":1,"gandy_progress":{"done":3,"total":null,"note":"a \"b\""}}"#
+            ),
+            "{value}"
+        );
+    }
+}

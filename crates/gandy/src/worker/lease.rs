@@ -1,0 +1,123 @@
+//! The proof of life, on an OS thread, a runtime and a connection of its own (I9): a handler that blocks every thread of
+//! the job runtime must not make its process look dead.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gandy_store::{GiveBack, Guard, Line, StoreError, Way};
+
+use super::{
+    core::Core,
+    life::{LEASE, Life, RENEW_EVERY},
+};
+
+/// A renewal without a reply is given up after this, so that the next comes soon.
+const REPLY: Duration = Duration::from_secs(2);
+/// After a failed renewal the next comes this soon.
+const AGAIN: Duration = Duration::from_millis(500);
+/// When no pump has looked for this long, what they claimed and did not start is given back.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// Starts the thread. It ends with the life.
+pub(crate) fn start(
+    core: &Arc<Core>,
+    life: &Arc<Life>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let (core, life) = (Arc::clone(core), Arc::clone(life));
+    std::thread::Builder::new().name("gandy-lease".into()).spawn(move || {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(keep(&core, &life)),
+            Err(error) => {
+                tracing::error!(%error, "the lease thread cannot start; this worker gives up its identity");
+                life.dead.cancel();
+            }
+        }
+    })
+}
+
+async fn keep(core: &Core, life: &Life) {
+    let line = core.line(REPLY);
+    loop {
+        let wait = match renew(&line, life).await {
+            Ok(true) => RENEW_EVERY,
+            Ok(false) => {
+                tracing::warn!(
+                    identity = life.identity.as_str(),
+                    "this worker was declared dead; it begins a new life"
+                );
+                life.dead.cancel();
+                return;
+            }
+            Err(error) => {
+                core.complain("renew", &error);
+                AGAIN
+            }
+        };
+        if life.lease_age(Instant::now()) >= LEASE && life.lose() {
+            tracing::warn!(
+                identity = life.identity.as_str(),
+                "the lease is gone; running jobs are told to stop"
+            );
+            life.held().iter().for_each(|job| job.interrupt());
+        }
+        if life.tick_age(Instant::now()) >= STALLED {
+            give_back_unstarted(core, &line, life).await;
+        }
+        tokio::select! {
+            () = life.closed.cancelled() => return,
+            () = life.dead.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Renews once; notes when.
+async fn renew(line: &Line, life: &Life) -> Result<bool, StoreError> {
+    let sent = Instant::now();
+    let granted = line.renew(&life.identity, LEASE).await?;
+    if granted {
+        life.renewed(sent);
+    }
+    Ok(granted)
+}
+
+/// The job runtime stands still: others can run what it claimed but did not start.
+async fn give_back_unstarted(core: &Core, line: &Line, life: &Life) {
+    let mut tokens: Vec<_> = life
+        .held()
+        .iter()
+        .filter(|job| job.context.is_some() && job.withdraw())
+        .map(|job| job.token.clone())
+        .collect();
+    tokens.sort_unstable_by_key(|token| std::cmp::Reverse(token.number));
+    if tokens.is_empty() {
+        return;
+    }
+    tracing::warn!(
+        jobs = tokens.len(),
+        "the job runtime is blocked; what it has not started is given back"
+    );
+    for chunk in tokens.chunks(200) {
+        let jobs: Vec<GiveBack> = chunk
+            .iter()
+            .map(|token| GiveBack {
+                token: token.clone(),
+                way: Way::Queue,
+                charge: None,
+            })
+            .collect();
+        match line
+            .give_back(&life.identity, Guard::Living, core.config.grave(), &jobs)
+            .await
+        {
+            Ok(_) => life.forget(chunk),
+            // Still in flight and unknown to memory only after the reply: adoption or the reaper finds them.
+            Err(error) => {
+                core.complain("return", &error);
+                life.forget(chunk);
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! One life of a worker: an identity, the jobs it holds, and the proof that it lives.
+//!
+//! A worker that was declared dead begins a new life; the old one stays until its last run has ended, so that what
+//! those runs want to write is still checked against what they held (I3).
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use gandy_protocol::Identity;
+use gandy_store::Token;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::Context;
+
+/// How long a lease lasts without renewal (P2).
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+/// How often it is renewed.
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// Without a renewal for this long a worker claims no more.
+pub(crate) const CLAIM_WITHIN: Duration = Duration::from_secs(10);
+
+const _: () = assert!(
+    LEASE.as_secs() > 3 * RENEW_EVERY.as_secs(),
+    "a lease must survive lost renewals"
+);
+const _: () = assert!(
+    CLAIM_WITHIN.as_secs() < LEASE.as_secs(),
+    "claiming must stop before the lease is gone"
+);
+
+/// One life.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) identity: Identity,
+    pub(crate) born: Instant,
+    /// Declared dead: no claim is granted any more.
+    pub(crate) dead: CancellationToken,
+    /// Pumps write what they still have, then end.
+    pub(crate) closed: CancellationToken,
+    next_number: AtomicU64,
+    /// Milliseconds after `born` at which the last granted renewal was sent.
+    renewed: AtomicU64,
+    /// Milliseconds after `born` at which a pump last looked.
+    ticked: AtomicU64,
+    /// The lease ran out without a renewal.
+    lost: AtomicBool,
+    ledger: Mutex<Ledger>,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    held: HashMap<u64, Arc<Held>>,
+    /// Numbers of claims whose reply has not come yet.
+    awaiting: Vec<Range<u64>>,
+}
+
+/// A job that this life holds.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) token: Token,
+    /// The parsed job; none when it cannot be parsed and is on its way to `dead`.
+    pub(crate) context: Option<Context>,
+    /// Seconds since the epoch at which the run began.
+    pub(crate) started_at: OnceLock<i64>,
+    pub(crate) task: OnceLock<AbortHandle>,
+    state: AtomicU8,
+    interrupted: AtomicBool,
+}
+
+const WAITING: u8 = 0;
+const STARTED: u8 = 1;
+const RETURNED: u8 = 2;
+
+impl Held {
+    pub(crate) fn new(token: Token, context: Option<Context>) -> Self {
+        Self {
+            token,
+            context,
+            started_at: OnceLock::new(),
+            task: OnceLock::new(),
+            state: AtomicU8::new(WAITING),
+            interrupted: AtomicBool::new(false),
+        }
+    }
+
+    /// A run begins only by winning this against [`Held::withdraw`] (I9).
+    pub(crate) fn start(&self) -> bool {
+        self.state
+            .compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Takes back a job that has not started.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.state
+            .compare_exchange(WAITING, RETURNED, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    pub(crate) fn has_started(&self) -> bool {
+        self.state.load(Ordering::Acquire) == STARTED
+    }
+
+    /// Asks the run to stop for a reason that is not its own, so that its error costs no attempt.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Release);
+        if let Some(context) = &self.context {
+            context.cancellation().cancel();
+        }
+    }
+
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Acquire)
+    }
+}
+
+impl Life {
+    pub(crate) fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            born: Instant::now(),
+            dead: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            next_number: AtomicU64::new(1),
+            renewed: AtomicU64::new(0),
+            ticked: AtomicU64::new(0),
+            lost: AtomicBool::new(false),
+            ledger: Mutex::default(),
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn elapsed_ms(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes that a renewal which was sent at `sent` was granted.
+    pub(crate) fn renewed(&self, sent: Instant) {
+        self.renewed.store(self.elapsed_ms(sent), Ordering::Release);
+        self.lost.store(false, Ordering::Release);
+    }
+
+    /// Time since the last granted renewal was sent.
+    pub(crate) fn lease_age(&self, now: Instant) -> Duration {
+        Duration::from_millis(
+            self.elapsed_ms(now)
+                .saturating_sub(self.renewed.load(Ordering::Acquire)),
+        )
+    }
+
+    /// Whether a claim may be made (I9).
+    pub(crate) fn may_claim(&self, now: Instant) -> bool {
+        !self.dead.is_cancelled()
+            && !self.closed.is_cancelled()
+            && self.lease_age(now) < CLAIM_WITHIN
+    }
+
+    /// Notes that the lease is gone. `true` the first time.
+    pub(crate) fn lose(&self) -> bool {
+        !self.lost.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn tick(&self) {
+        self.ticked
+            .store(self.elapsed_ms(Instant::now()), Ordering::Release);
+    }
+
+    /// Time since a pump last looked.
+    pub(crate) fn tick_age(&self, now: Instant) -> Duration {
+        Duration::from_millis(
+            self.elapsed_ms(now)
+                .saturating_sub(self.ticked.load(Ordering::Acquire)),
+        )
+    }
+
+    /// Draws `count` token numbers for a claim that is about to be sent.
+    pub(crate) fn await_claim(&self, count: usize) -> Range<u64> {
+        let first = self.next_number.fetch_add(count as u64, Ordering::AcqRel);
+        let range = first..first + count as u64;
+        if count > 0 {
+            self.ledger().awaiting.push(range.clone());
+        }
+        range
+    }
+
+    /// The reply to a claim came with these jobs, or will not come any more (`held` empty): what such a claim may still
+    /// bring is a stray.
+    pub(crate) fn claimed(&self, range: &Range<u64>, held: &[Arc<Held>]) {
+        let mut ledger = self.ledger();
+        for job in held {
+            ledger.held.insert(job.token.number, Arc::clone(job));
+        }
+        if let Some(at) = ledger.awaiting.iter().position(|other| other == range) {
+            ledger.awaiting.swap_remove(at);
+        }
+    }
+
+    /// Takes a stray in; `false` when it is known by now.
+    pub(crate) fn adopt(&self, job: &Arc<Held>) -> bool {
+        let mut ledger = self.ledger();
+        let number = job.token.number;
+        if ledger.held.contains_key(&number)
+            || ledger.awaiting.iter().any(|range| range.contains(&number))
+        {
+            return false;
+        }
+        ledger.held.insert(number, Arc::clone(job));
+        true
+    }
+
+    /// The tokens among `tokens` that belong neither to a job nor to a claim still awaiting its reply (I7).
+    pub(crate) fn strays(&self, tokens: Vec<Token>) -> Vec<Token> {
+        let ledger = self.ledger();
+        let known = |number: &u64| {
+            ledger.held.contains_key(number)
+                || ledger.awaiting.iter().any(|range| range.contains(number))
+        };
+        tokens
+            .into_iter()
+            .filter(|token| !known(&token.number))
+            .collect()
+    }
+
+    /// Forgets jobs whose end Redis acknowledged.
+    pub(crate) fn forget<'a>(&self, tokens: impl IntoIterator<Item = &'a Token>) {
+        let mut ledger = self.ledger();
+        for token in tokens {
+            ledger.held.remove(&token.number);
+        }
+    }
+
+    /// Everything held now.
+    pub(crate) fn held(&self) -> Vec<Arc<Held>> {
+        self.ledger().held.values().cloned().collect()
+    }
+
+    /// Whether nothing is held and no claim is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        let ledger = self.ledger();
+        ledger.held.is_empty() && ledger.awaiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn life() -> Life {
+        Life::new(Identity::new("host", 1, [1; 6]))
+    }
+
+    fn token(number: u64) -> Token {
+        Token {
+            number,
+            queue: "q".into(),
+        }
+    }
+
+    #[test]
+    fn i7_a_token_is_a_stray_only_when_no_job_and_no_awaited_claim_has_it() {
+        let life = life();
+        let first = life.await_claim(2);
+        assert_eq!(first, 1..3);
+        assert!(life.strays(vec![token(1), token(2)]).is_empty());
+        life.claimed(&first, &[Arc::new(Held::new(token(1), None))]);
+        assert_eq!(life.strays(vec![token(1), token(2)]), [token(2)]);
+        let stray = Arc::new(Held::new(token(2), None));
+        assert!(life.adopt(&stray));
+        assert!(!life.adopt(&stray));
+        life.forget([&token(1), &token(2)]);
+        assert!(life.is_empty());
+    }
+
+    #[test]
+    fn i9_a_job_either_starts_or_is_withdrawn() {
+        let job = Held::new(token(1), None);
+        assert!(job.start());
+        assert!(!job.withdraw());
+        let job = Held::new(token(2), None);
+        assert!(job.withdraw());
+        assert!(!job.start());
+    }
+
+    #[test]
+    fn i9_claiming_stops_before_the_lease_is_gone() {
+        let life = life();
+        life.renewed(life.born);
+        assert!(life.may_claim(life.born + Duration::from_secs(9)));
+        assert!(!life.may_claim(life.born + Duration::from_secs(11)));
+        life.renewed(life.born + Duration::from_secs(11));
+        assert!(life.may_claim(life.born + Duration::from_secs(12)));
+        life.dead.cancel();
+        assert!(!life.may_claim(life.born + Duration::from_secs(12)));
+    }
+}

@@ -1,0 +1,319 @@
+//! Running jobs.
+//!
+//! # Layout
+//! * `config`, `builder`, `handle`, `signals`, `hooks`: what users set and hold.
+//! * `core`: what one worker shares; `life`: one identity and what it holds; `capsule`, `slots`: where jobs run.
+//! * The claim loop: `pump` and `bell`; one run: `run` and `verdict`.
+//! * The proof of life: `lease`, on a thread of its own.
+//! * Chores: `heartbeat`, `strays`, `promoter`, `reaper` (with `vigil` and `recovery`, pure).
+//! * The end: `shutdown`.
+
+mod bell;
+mod builder;
+mod capsule;
+mod chore;
+mod config;
+mod core;
+mod dump;
+mod handle;
+mod heartbeat;
+mod hooks;
+mod lease;
+mod life;
+mod promoter;
+mod pump;
+mod reaper;
+mod recovery;
+pub(crate) mod run;
+mod shutdown;
+mod signals;
+mod slots;
+mod stats;
+mod strays;
+mod verdict;
+mod vigil;
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use gandy_store::{Backoff, Kind, StoreError};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+pub use builder::WorkerBuilder;
+pub use config::{CapsuleConfig, WorkerConfig};
+pub use handle::{RunningWorker, WorkerHandle};
+pub use stats::Fences;
+
+use self::{
+    capsule::Station,
+    core::{Core, Phase},
+    heartbeat::Heartbeat,
+    hooks::Hooks,
+    life::Life,
+    promoter::Promoter,
+    pump::Pump,
+    reaper::Reaper,
+    signals::Signals,
+    strays::Strays,
+};
+use crate::Error;
+
+/// Pumps of a capsule: two cycles in flight keep Redis and the worker busy at once.
+const PUMPS: usize = 2;
+
+/// Runs jobs until it is stopped.
+///
+/// ```no_run
+/// use gandy::{Context, Handler, Job, JobError, Worker, WorkerConfig};
+/// # #[derive(serde::Serialize, serde::Deserialize, Job)] struct Mail { user: u64 }
+/// # struct Mailer;
+/// # impl Handler<Mail> for Mailer {
+/// #     async fn perform(&self, job: Mail, ctx: &Context) -> Result<(), JobError> { Ok(()) }
+/// # }
+/// # #[tokio::main] async fn main() -> Result<(), gandy::Error> {
+/// Worker::builder(WorkerConfig::from_env()?)
+///     .queues(["critical,3", "mailers"])
+///     .concurrency(25)
+///     .handler(Mailer)
+///     .run()
+///     .await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Worker {
+    core: Arc<Core>,
+    signals: bool,
+}
+
+/// Everything that runs for one life.
+struct Crew {
+    life: Arc<Life>,
+    pumps: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Worker {
+    /// Begins a worker.
+    #[must_use]
+    pub fn builder(config: WorkerConfig) -> WorkerBuilder {
+        WorkerBuilder::new(config)
+    }
+
+    pub(crate) fn new(core: Arc<Core>, signals: bool) -> Self {
+        Self { core, signals }
+    }
+
+    /// Steers the worker while it runs.
+    #[must_use]
+    pub fn handle(&self) -> WorkerHandle {
+        WorkerHandle::new(Arc::clone(&self.core))
+    }
+
+    /// Runs the worker as a task of the current runtime.
+    #[must_use]
+    pub fn start(self) -> RunningWorker {
+        let handle = self.handle();
+        RunningWorker::new(handle, tokio::spawn(self.run()))
+    }
+
+    /// Runs until TERM, INT or [`WorkerHandle::stop`]; returns when running jobs have ended or were given back.
+    ///
+    /// # Errors
+    /// The server is refused (too old, may evict jobs, wrong credentials), or, with `fail_fast`, cannot be reached.
+    /// Later failures of Redis end nothing: the worker waits and says so.
+    pub async fn run(self) -> Result<(), Error> {
+        let signals = if self.signals {
+            let signals = Signals::new()
+                .map_err(|error| Error::config(format!("cannot listen to signals: {error}")))?;
+            Some(tokio::spawn(signals.obey(Arc::clone(&self.core))))
+        } else {
+            None
+        };
+        let outcome = self.live().await;
+        if let Some(task) = signals {
+            task.abort();
+        }
+        outcome
+    }
+
+    async fn live(&self) -> Result<(), Error> {
+        let core = &self.core;
+        if !self.check().await? {
+            return Ok(());
+        }
+        let stop = CancellationToken::new();
+        let _stop_chores = stop.clone().drop_guard();
+        let on_duty = Arc::new(AtomicBool::new(false));
+        chore::start(core, Promoter::new(core, &on_duty), stop.clone());
+        chore::start(core, Reaper::new(core, &on_duty), stop.clone());
+        let announce = tokio::spawn(announce(Arc::clone(core)));
+        let mut first = true;
+        let mut phase = core.phase.subscribe();
+        loop {
+            let Some(crew) = self.begin_life().await? else {
+                break;
+            };
+            if std::mem::take(&mut first) {
+                Hooks::fire("startup", &core.hooks.startup, false);
+            }
+            tokio::select! {
+                () = crew.life.dead.cancelled() => {
+                    // Its pumps go on until its last run has ended; the next life begins at once.
+                    shutdown::mourn(core, &crew.life).await;
+                    crew.stop.cancel();
+                    continue;
+                }
+                () = stopping(&mut phase) => {}
+            }
+            shutdown::drain(core, &crew.life).await;
+            crew.stop.cancel();
+            let mut heartbeat = Heartbeat::new(core, &crew.life);
+            if tokio::time::timeout(std::time::Duration::from_millis(400), heartbeat.beat())
+                .await
+                .is_err()
+            {
+                tracing::warn!("the last counters could not be written");
+            }
+            shutdown::close(core, &crew.life, crew.pumps).await;
+            break;
+        }
+        core.set_present(None);
+        // The hooks of shutdown run even when there was nothing to wait for.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), announce).await;
+        Ok(())
+    }
+
+    /// Waits for a server on which the promises can hold. `false`: the worker was stopped before there was one.
+    async fn check(&self) -> Result<bool, Error> {
+        let core = &self.core;
+        let mut backoff = Backoff::default();
+        let mut phase = core.phase.subscribe();
+        loop {
+            let error = match core.pool.facts().await {
+                Ok(facts) => {
+                    let server = core.config.server.address();
+                    for caution in facts.judge(server, &core.keys, core.config.allow_eviction)? {
+                        tracing::warn!("{}", caution.0);
+                    }
+                    return Ok(true);
+                }
+                Err(error) => error,
+            };
+            if core.config.fail_fast || error.kind() == Kind::Input || error.kind() == Kind::Bug {
+                return Err(error.into());
+            }
+            core.complain("connect", &error);
+            tokio::select! {
+                () = stopping(&mut phase) => return Ok(false),
+                () = tokio::time::sleep(backoff.next(fastrand::f64())) => {}
+            }
+        }
+    }
+
+    /// Registers under a new identity and starts everything that belongs to it. `None`: stopped before that.
+    async fn begin_life(&self) -> Result<Option<Crew>, Error> {
+        let core = &self.core;
+        let Some(life) = self.register().await? else {
+            return Ok(None);
+        };
+        let stop = CancellationToken::new();
+        let stations: Vec<Arc<Station>> = core
+            .capsules
+            .iter()
+            .map(|capsule| Station::new(capsule, &life, &core.keys))
+            .collect();
+        lease::start(core, &life)
+            .map_err(|error| Error::config(format!("cannot start the lease thread: {error}")))?;
+        core.set_present(Some(Arc::clone(&life)));
+        chore::start(core, Heartbeat::new(core, &life), stop.clone());
+        chore::start(core, Strays::new(core, &life, &stations), stop.clone());
+        let mut pumps = Vec::new();
+        for station in &stations {
+            for _ in 0..PUMPS {
+                pumps.push(tokio::spawn(Pump::new(core, station).run()));
+            }
+            if station.capsule.has_bells() {
+                for index in 0..station.grip.len() {
+                    tokio::spawn(bell::ring(Arc::clone(core), Arc::clone(station), index));
+                }
+            }
+        }
+        Ok(Some(Crew { life, pumps, stop }))
+    }
+
+    async fn register(&self) -> Result<Option<Arc<Life>>, Error> {
+        let core = &self.core;
+        let mut backoff = Backoff::default();
+        let mut phase = core.phase.subscribe();
+        let first = core.present().is_none();
+        loop {
+            // Each try under a new name: one whose reply was lost may have registered the old one, which then expires.
+            let life = Arc::new(Life::new(core.draw_identity()));
+            match self.try_register(&life).await {
+                Ok(true) => {
+                    life.renewed(life.born);
+                    tracing::info!(identity = life.identity.as_str(), "joined the fleet");
+                    return Ok(Some(life));
+                }
+                Ok(false) => tracing::warn!(
+                    identity = life.identity.as_str(),
+                    "this identity is taken; drawing another"
+                ),
+                // Later on a refusal may pass (a rotated password), and running jobs of the last life go on.
+                Err(error) if first && error.kind() == Kind::Input => return Err(error.into()),
+                Err(error) => core.complain("register", &error),
+            }
+            tokio::select! {
+                () = stopping(&mut phase) => return Ok(None),
+                () = tokio::time::sleep(backoff.next(fastrand::f64())) => {}
+            }
+        }
+    }
+
+    async fn try_register(&self, life: &Life) -> Result<bool, StoreError> {
+        let core = &self.core;
+        let mut queues: Vec<&str> = core
+            .capsules
+            .iter()
+            .flat_map(|capsule| capsule.order.names())
+            .map(String::as_str)
+            .collect();
+        queues.sort_unstable();
+        queues.dedup();
+        let published = serde_json::json!({
+            "queues": queues,
+            "classes": core.registry.classes(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "started_at": core.started_ms,
+        });
+        core.pool
+            .register(&life.identity, &published.to_string(), life::LEASE)
+            .await
+    }
+}
+
+/// Waits until the worker is to stop.
+async fn stopping(phase: &mut watch::Receiver<Phase>) {
+    // The value's guard must not be held across an await.
+    drop(phase.wait_for(|phase| *phase == Phase::Stopping).await);
+}
+
+/// Runs the hooks of quiet and shutdown when their time comes.
+async fn announce(core: Arc<Core>) {
+    let mut phase = core.phase.subscribe();
+    if phase.wait_for(|phase| *phase >= Phase::Quiet).await.is_ok() {
+        tracing::info!("quiet: no more jobs are claimed");
+        Hooks::fire("quiet", &core.hooks.quiet, true);
+    }
+    if phase
+        .wait_for(|phase| *phase == Phase::Stopping)
+        .await
+        .is_ok()
+    {
+        tracing::info!(
+            timeout_secs = core.config.timeout.as_secs(),
+            "stopping: waiting for running jobs"
+        );
+        Hooks::fire("shutdown", &core.hooks.shutdown, true);
+    }
+}

@@ -1,0 +1,166 @@
+//! Moves due jobs to their queues. One worker of the fleet has the duty, for a second at a time; the others watch it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use gandy_protocol::{Payload, QueueName, StampFormat};
+use gandy_store::{Due, DueEntry, Promotion, StoreError, Waiting};
+
+use super::{chore::Chore, core::Core};
+
+/// How long the duty lasts without renewal: a dead promoter is replaced within two seconds (P6).
+const DUTY: Duration = Duration::from_secs(1);
+/// The promoter looks at least this often, for entries that others add shortly before they are due.
+const LOOK: Duration = Duration::from_millis(40);
+/// Entries read at once.
+const PAGE: usize = 500;
+
+/// The promoter of one worker.
+pub(crate) struct Promoter {
+    core: Arc<Core>,
+    /// Whether this worker has the duty; the reaper follows it.
+    on_duty: Arc<AtomicBool>,
+}
+
+impl Promoter {
+    pub(crate) fn new(core: &Arc<Core>, on_duty: &Arc<AtomicBool>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            on_duty: Arc::clone(on_duty),
+        }
+    }
+
+    async fn promote(
+        &self,
+        from: Waiting,
+        due: Vec<DueEntry>,
+        now_us: i64,
+    ) -> Result<(), StoreError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<(DueEntry, Promotion)> = due
+            .into_iter()
+            .map(|entry| {
+                let promotion = promotion(&entry.member, now_us / 1000, self.core.config.stamps);
+                (entry, promotion)
+            })
+            .collect();
+        let moved = self
+            .core
+            .pool
+            .promote(from, self.core.config.grave(), &entries)
+            .await?;
+        if moved.buried > 0 {
+            tracing::warn!(
+                ?from,
+                jobs = moved.buried,
+                "due entries that cannot be pushed were buried"
+            );
+        }
+        if moved.stuck > 0 {
+            let server = self.core.config.server.address().to_owned();
+            let cause = format!(
+                "{} due entries cannot be written: {} is not a sorted set",
+                moved.stuck,
+                self.core.keys.dead()
+            );
+            return Err(StoreError::Refused { server, cause });
+        }
+        tracing::debug!(?from, jobs = moved.pushed, "promoted");
+        Ok(())
+    }
+}
+
+impl Chore for Promoter {
+    const NAME: &'static str = "promoter";
+
+    async fn run_once(&mut self, _now: Instant) -> Result<Duration, StoreError> {
+        let Some(life) = self.core.present() else {
+            self.on_duty.store(false, Ordering::Release);
+            return Ok(LOOK);
+        };
+        let due = self.core.pool.due(&life.identity, DUTY, PAGE).await;
+        if !matches!(due, Ok(Due::Mine { .. })) {
+            self.on_duty.store(false, Ordering::Release);
+        }
+        match due? {
+            // Just after the duty runs out, a little apart from the other watchers.
+            Due::Others(left) => Ok(left.min(DUTY) + Duration::from_millis(fastrand::u64(1..200))),
+            Due::Mine {
+                now_us,
+                next_us,
+                retry,
+                schedule,
+            } => {
+                self.on_duty.store(true, Ordering::Release);
+                let more = !retry.is_empty() || !schedule.is_empty();
+                // Retries first, as Sidekiq.
+                let retried = self.promote(Waiting::Retry, retry, now_us).await;
+                self.promote(Waiting::Schedule, schedule, now_us).await?;
+                retried?;
+                if more {
+                    return Ok(Duration::ZERO);
+                }
+                let ahead = next_us.map_or(LOOK, |next| {
+                    Duration::from_micros(u64::try_from(next - now_us).unwrap_or(0))
+                });
+                Ok(ahead.clamp(Duration::from_millis(1), LOOK))
+            }
+        }
+    }
+}
+
+/// What becomes of a due entry: to its queue with a new `enqueued_at`, all its other bytes as they are (I5).
+fn promotion(member: &[u8], now_ms: i64, stamps: StampFormat) -> Promotion {
+    let payload = match Payload::parse(member.to_vec()) {
+        Ok(payload) => payload,
+        Err(unparsable) => return Promotion::Bury(format!("cannot be promoted: {unparsable}")),
+    };
+    // As Sidekiq's client: without a queue it is the default one.
+    let queue = payload.queue().unwrap_or("default").to_owned();
+    if let Err(error) = QueueName::check(&queue) {
+        return Promotion::Bury(format!("cannot be promoted: {error}"));
+    }
+    let payload = payload
+        .edit()
+        .set("enqueued_at", stamps.write(now_ms))
+        .remove("at")
+        .finish();
+    Promotion::Push { queue, payload }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promotion_changes_only_enqueued_at() {
+        let member = br#"{"class":"A","args":[12345678901234567890],"x":1.10,"jid":"j","queue":"q","enqueued_at":1}"#;
+        let Promotion::Push { queue, payload } = promotion(member, 99, StampFormat::Milliseconds)
+        else {
+            panic!("buried");
+        };
+        assert_eq!(queue, "q");
+        assert_eq!(
+            payload,
+            r#"{"class":"A","args":[12345678901234567890],"x":1.10,"jid":"j","queue":"q","enqueued_at":99}"#
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_promoted_is_buried_with_a_reason() {
+        for member in ["", "{", r#"{"class":"A","args":[],"jid":"j","queue":""}"#] {
+            let promotion = promotion(member.as_bytes(), 99, StampFormat::Milliseconds);
+            assert!(
+                matches!(promotion, Promotion::Bury(_)),
+                "{member}: {promotion:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Gives back what dead processes held. The worker with the promoter's duty reaps; all others keep watch, so that the
+//! next one can believe what it sees at once.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use gandy_protocol::Identity;
+use gandy_store::{Guard, Line, Retirement, StoreError};
+
+use super::{
+    chore::Chore,
+    config::WorkerConfig,
+    core::Core,
+    life::LEASE,
+    recovery,
+    vigil::{Sight, Vigil},
+};
+
+/// How often the fleet is looked at. With the lease of 15 s a dead process' jobs are back within 20 s (P2).
+const EVERY: Duration = Duration::from_secs(3);
+/// How often the key space is swept for what nobody knows.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+const _: () = assert!(
+    LEASE.as_secs() + EVERY.as_secs() + 2 <= 20,
+    "P2: 20 s, a change of duty of 2 s included"
+);
+
+/// The reaper of one worker.
+pub(crate) struct Reaper {
+    core: Arc<Core>,
+    on_duty: Arc<AtomicBool>,
+    vigil: Vigil,
+    next_sweep: Option<Instant>,
+    /// Queues whose landing list held something in the last round.
+    landed: HashSet<String>,
+}
+
+impl Reaper {
+    pub(crate) fn new(core: &Arc<Core>, on_duty: &Arc<AtomicBool>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            on_duty: Arc::clone(on_duty),
+            vigil: Vigil::new(LEASE),
+            next_sweep: None,
+            landed: HashSet::new(),
+        }
+    }
+
+    async fn look(&mut self, now: Instant) -> Result<bool, StoreError> {
+        let line = &self.core.pool;
+        let facts = line.facts().await?;
+        let redis_us = line.now_us().await?;
+        let uptime = Duration::from_secs(facts.uptime_secs);
+        // The answers are as old as their round trips; `now` may be older still.
+        let now = now.max(Instant::now());
+        Ok(self.vigil.sees(
+            Sight {
+                run_id: facts.run_id,
+                uptime,
+                redis_us,
+            },
+            now,
+        ))
+    }
+
+    async fn bury_the_dead(&self) -> Result<(), StoreError> {
+        let line = &self.core.pool;
+        for identity in line.suspects().await? {
+            if line.condemn(&identity).await? == Retirement::Moved {
+                tracing::warn!(
+                    identity = identity.as_str(),
+                    "a worker is dead; its jobs are given back"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What lay in a landing list in two rounds: its bell's worker died before it could claim.
+    async fn clear_landings(&mut self) -> Result<(), StoreError> {
+        let line = &self.core.pool;
+        let mut queues = line.queue_names().await?;
+        for capsule in &self.core.capsules {
+            queues.extend(capsule.order.names().iter().cloned());
+        }
+        queues.sort_unstable();
+        queues.dedup();
+        let counts = line.landed(&queues).await?;
+        let full: HashSet<String> = queues
+            .into_iter()
+            .zip(counts)
+            .filter(|&(_, count)| count > 0)
+            .map(|(queue, _)| queue)
+            .collect();
+        for queue in full.intersection(&self.landed) {
+            let count = line.unland(queue).await?;
+            if count > 0 {
+                tracing::warn!(
+                    queue,
+                    count,
+                    "landed jobs that nobody claimed are back in their queue"
+                );
+            }
+        }
+        self.landed = full;
+        Ok(())
+    }
+
+    async fn sweep(&mut self, now: Instant) -> Result<(), StoreError> {
+        if self.next_sweep.is_some_and(|next| now < next) {
+            return Ok(());
+        }
+        let swept = self.core.pool.sweep().await?;
+        for identity in &swept.adopted {
+            tracing::warn!(
+                identity = identity.as_str(),
+                "jobs of an unknown worker were found; they are given back"
+            );
+        }
+        self.landed.extend(swept.landings);
+        self.next_sweep = Some(now + SWEEP_EVERY);
+        Ok(())
+    }
+}
+
+impl Chore for Reaper {
+    const NAME: &'static str = "reaper";
+
+    async fn run_once(&mut self, now: Instant) -> Result<Duration, StoreError> {
+        let believes = match self.look(now).await {
+            Ok(believes) => believes,
+            Err(error) => {
+                self.vigil.lost_sight();
+                return Err(error);
+            }
+        };
+        if self.on_duty.load(Ordering::Acquire) {
+            self.sweep(now).await?;
+            if believes {
+                self.bury_the_dead().await?;
+            }
+            for identity in self.core.pool.dying().await? {
+                give_back_dead(&self.core.pool, &self.core.config, &identity).await?;
+            }
+            self.clear_landings().await?;
+        }
+        // A little less at random, so that watchers do not march in step.
+        Ok(EVERY.mul_f64(0.8 + 0.2 * fastrand::f64()))
+    }
+}
+
+/// Gives back everything that a dead process held, and forgets it. Safe to repeat at any point, by anybody.
+pub(crate) async fn give_back_dead(
+    line: &Line,
+    config: &WorkerConfig,
+    identity: &Identity,
+) -> Result<(), StoreError> {
+    let orphans = line.orphans(identity, config.max_fetch_payload).await?;
+    let jobs = recovery::plan(orphans, config.max_fetch_payload, fastrand::f64);
+    for chunk in jobs.chunks(200) {
+        if line
+            .give_back(identity, Guard::Dying, config.grave(), chunk)
+            .await?
+            .is_none()
+        {
+            return Ok(());
+        }
+    }
+    if !jobs.is_empty() {
+        tracing::warn!(
+            identity = identity.as_str(),
+            jobs = jobs.len(),
+            "a dead worker's jobs are back"
+        );
+    }
+    if line.forget(identity).await? {
+        line.erase(identity).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Runs one job: starts it, guards it against panics, timeouts and interruptions, and says how it ended.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use gandy_protocol::RetryRules;
+
+use super::{
+    capsule::{Ending, Station},
+    core::Core,
+    hooks::Hooks,
+    life::Held,
+    slots::Taken,
+    verdict::{Circumstances, judge},
+};
+use crate::{Context, JobError, ambient, registry::Registry};
+
+/// Runs a held job and hands in how it ended. The slot is free again when this returns.
+pub(crate) async fn run(core: Arc<Core>, station: Arc<Station>, job: Arc<Held>, slot: Taken) {
+    if let Some(context) = &job.context
+        && job.start()
+    {
+        let _ = job.started_at.set(ambient::now_ms() / 1000);
+        if let Some(ending) = conduct(&core, &job, context).await {
+            station.hand_in(ending);
+        }
+    }
+    drop(slot);
+    station.wake.notify_one();
+}
+
+/// The run itself; `None` when it was interrupted and is left to whoever gives it back.
+async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
+    let options = core
+        .registry
+        .get(ctx.class())
+        .map(|registered| registered.options)
+        .unwrap_or_default();
+    tracing::info!(
+        jid = ctx.jid(),
+        class = ctx.class(),
+        queue = ctx.queue(),
+        "start"
+    );
+    let started = Instant::now();
+    let result = perform(&core.registry, ctx, options.timeout).await;
+    let elapsed = started.elapsed();
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let Err(error) = result else {
+        tracing::info!(
+            jid = ctx.jid(),
+            class = ctx.class(),
+            queue = ctx.queue(),
+            elapsed_ms,
+            "done"
+        );
+        core.stats
+            .count(ctx.payload().display_class(), elapsed, true);
+        return Some(Ending::Done(job.token.clone()));
+    };
+    if job.was_interrupted() {
+        tracing::info!(
+            jid = ctx.jid(),
+            class = ctx.class(),
+            queue = ctx.queue(),
+            elapsed_ms,
+            "interrupted"
+        );
+        return Some(Ending::Return(job.token.clone()));
+    }
+    let sentence = judge(
+        ctx.payload(),
+        &error,
+        Circumstances {
+            queue: ctx.queue(),
+            options,
+            rules: RetryRules {
+                max_retries: core.config.max_retries,
+            },
+            stamps: core.config.stamps,
+            now_ms: ambient::now_ms(),
+            random: fastrand::f64(),
+        },
+    );
+    if sentence.failed {
+        // Hooks run before the step that ends the job, so that a crash between the two repeats them (I4).
+        core.stats
+            .count(ctx.payload().display_class(), elapsed, false);
+        Hooks::fire_job("error", &core.hooks.error, ctx, &error);
+    }
+    if sentence.dies {
+        Hooks::fire_job("death", &core.hooks.death, ctx, &error);
+    }
+    tracing::info!(
+        jid = ctx.jid(),
+        class = ctx.class(),
+        queue = ctx.queue(),
+        elapsed_ms,
+        error_class = error.class(),
+        dies = sentence.dies,
+        "fail"
+    );
+    Some(Ending::Exit(job.token.clone(), sentence.exit))
+}
+
+/// Performs a job: panics become errors, and so does running out of time.
+pub(crate) async fn perform(
+    registry: &Registry,
+    ctx: &Context,
+    timeout: Option<Duration>,
+) -> Result<(), JobError> {
+    let guarded = catch_panics(registry.perform(ctx));
+    let Some(limit) = timeout else {
+        return guarded.await;
+    };
+    match tokio::time::timeout(limit, guarded).await {
+        Ok(result) => result,
+        Err(_) => {
+            ctx.cancellation().cancel();
+            Err(JobError::retry(
+                "Timeout",
+                format!("the run took longer than its limit of {limit:?}"),
+            ))
+        }
+    }
+}
+
+async fn catch_panics(run: impl Future<Output = Result<(), JobError>>) -> Result<(), JobError> {
+    let mut run = std::pin::pin!(run);
+    poll_fn(
+        move |cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
+            Ok(poll) => poll,
+            Err(panic) => Poll::Ready(Err(JobError::retry("Panic", words(&*panic)))),
+        },
+    )
+    .await
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "the handler panicked without a message".to_owned()
+    }
+}

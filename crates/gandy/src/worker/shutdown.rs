@@ -1,0 +1,106 @@
+//! The end of a worker: wait for what runs, give the rest back byte for byte, leave.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gandy_store::{Guard, StoreError};
+use tokio::task::JoinHandle;
+
+use super::{core::Core, life::Life, recovery};
+
+/// For everything after the timeout. A Redis that does not answer must not hold the exit; the reaper of another worker
+/// then does the rest.
+const GRACE: Duration = Duration::from_millis(1500);
+/// How often the wait looks whether everything has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits up to the configured timeout until nothing is held any more. `true`: nothing is.
+pub(crate) async fn drain(core: &Core, life: &Life) -> bool {
+    let deadline = Instant::now() + core.config.timeout;
+    while !life.is_empty() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
+}
+
+/// Ends the life: interrupts what still runs, writes what ended, gives back the rest, leaves the fleet.
+pub(crate) async fn close(core: &Core, life: &Life, pumps: Vec<JoinHandle<()>>) {
+    let unfinished = life.held();
+    let started = unfinished.iter().filter(|job| job.has_started()).count();
+    if started > 0 {
+        tracing::warn!(
+            jobs = started,
+            timeout_secs = core.config.timeout.as_secs(),
+            "jobs still run; they are given back"
+        );
+    }
+    unfinished.iter().for_each(|job| job.interrupt());
+    life.closed.cancel();
+    let end = tokio::time::Instant::now() + GRACE;
+    let left = tokio::time::timeout_at(end, async {
+        for pump in pumps {
+            let _ = pump.await;
+        }
+        leave(core, life).await
+    });
+    match left.await {
+        Ok(Ok(returned)) => tracing::info!(jobs_returned = returned, "left the fleet"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "could not leave in good order; another worker will give the jobs back")
+        }
+        Err(_) => {
+            tracing::warn!("Redis did not answer in time; another worker will give the jobs back")
+        }
+    }
+    for job in life.held() {
+        if let Some(task) = job.task.get() {
+            task.abort();
+        }
+    }
+}
+
+/// First out of the fleet, so that no claim of ours is granted any more; then back with what the *hash* holds, which may
+/// be more than memory knows.
+async fn leave(core: &Core, life: &Life) -> Result<usize, StoreError> {
+    let line = core.line(core.config.server.patience().reply);
+    let identity = &life.identity;
+    line.leave(identity).await?;
+    let jobs = recovery::return_all(line.tokens(identity).await?);
+    for chunk in jobs.chunks(200) {
+        line.give_back(identity, Guard::Dying, core.config.grave(), chunk)
+            .await?;
+    }
+    line.forget(identity).await?;
+    for capsule in &core.capsules {
+        // A bell that was cut off may have landed a job.
+        for queue in capsule.order.names() {
+            line.unland(queue).await?;
+        }
+    }
+    line.erase(identity).await?;
+    Ok(jobs.len())
+}
+
+/// What a process does that finds itself declared dead: its running jobs are told to stop, and this death, which was
+/// none, is not counted against them.
+pub(crate) async fn mourn(core: &Arc<Core>, life: &Arc<Life>) {
+    let held = life.held();
+    held.iter().for_each(|job| job.interrupt());
+    let ids: Vec<String> = held
+        .iter()
+        .filter_map(|job| job.context.as_ref())
+        .map(|context| gandy_protocol::recovery_id(context.payload().as_bytes()))
+        .collect();
+    let outcome = async {
+        core.pool.disown(&life.identity).await?;
+        core.pool.absolve(&life.identity, &ids).await
+    };
+    if let Err(error) = outcome.await {
+        core.complain("mourn", &error);
+    }
+}

@@ -1,0 +1,96 @@
+//! Compares what Redis says that this life holds with what memory knows, and takes in what memory lacks (I7).
+//!
+//! A claim whose reply was lost has moved jobs into the in-flight hash, and Redis may run such a request long after its
+//! connection was closed: looking once after the error is not enough.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gandy_store::{Claim, GiveBack, Guard, StoreError, Token, Way};
+
+use super::{
+    capsule::{Ending, Station},
+    chore::Chore,
+    core::Core,
+    life::Life,
+    pump::admit,
+};
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// The comparison for one life.
+pub(crate) struct Strays {
+    core: Arc<Core>,
+    life: Arc<Life>,
+    stations: Vec<Arc<Station>>,
+}
+
+impl Strays {
+    pub(crate) fn new(core: &Arc<Core>, life: &Arc<Life>, stations: &[Arc<Station>]) -> Self {
+        Self {
+            core: Arc::clone(core),
+            life: Arc::clone(life),
+            stations: stations.to_vec(),
+        }
+    }
+
+    async fn adopt(&self, token: Token) -> Result<(), StoreError> {
+        let limit = self.core.config.max_fetch_payload;
+        let line = &self.core.pool;
+        let Some(payload) = line.held(&self.life.identity, &token, limit).await? else {
+            return Ok(());
+        };
+        let station = self.stations.iter().find(|station| {
+            station
+                .capsule
+                .order
+                .names()
+                .iter()
+                .any(|q| **q == *token.queue)
+        });
+        let Some(station) = station else {
+            // Not from a queue of ours: others run it.
+            let job = GiveBack {
+                token,
+                way: Way::Queue,
+                charge: None,
+            };
+            line.give_back(
+                &self.life.identity,
+                Guard::Living,
+                self.core.config.grave(),
+                &[job],
+            )
+            .await?;
+            return Ok(());
+        };
+        let (job, exit) = admit(Claim { token, payload }, limit);
+        if !self.life.adopt(&job) {
+            return Ok(());
+        }
+        tracing::warn!(token = %job.token, "a job whose claim had no answer is taken in");
+        match exit {
+            Some(exit) => {
+                station.hand_in(Ending::Exit(job.token.clone(), exit));
+                station.wake.notify_one();
+            }
+            None => station.lay_aside(job),
+        }
+        Ok(())
+    }
+}
+
+impl Chore for Strays {
+    const NAME: &'static str = "strays";
+
+    async fn run_once(&mut self, _now: Instant) -> Result<Duration, StoreError> {
+        let tokens = self.core.pool.tokens(&self.life.identity).await?;
+        for token in self.life.strays(tokens) {
+            self.adopt(token).await?;
+        }
+        Ok(EVERY)
+    }
+}
