@@ -72,9 +72,9 @@ run_redis_server() {
     esac
 }
 
-# "7.0" of "Redis server v=7.0.15 sha=…"; empty if it is no such program.
+# "7.0.15" of "Redis server v=7.0.15 sha=…"; empty if it is no such program.
 redis_version() {
-    (run_redis_server "$1" --version) 2>/dev/null | sed -n 's/.* v=\([0-9]*\.[0-9]*\).*/\1/p'
+    (run_redis_server "$1" --version) 2>/dev/null | sed -n 's/.* v=\([0-9][0-9.]*\).*/\1/p'
 }
 
 # Sets REDIS_SERVER to a server of version 7.0 or later; also read by the tests' harness. False if there is none.
@@ -142,6 +142,6 @@ need_ruby_sidekiq() {
         say "using Ruby's Sidekiq $RUBY_SIDEKIQ"
     else
         RUBY_SIDEKIQ=""
-        skip "the tests against Ruby's Sidekiq: $(package_manager) installs none here (gem install sidekiq -v 6.4.1 would do)"
+        skip "the tests against Ruby's Sidekiq: $(package_manager) did not install it (gem install sidekiq -v 6.4.1 would do)"
     fi
 }

@@ -177,7 +177,7 @@ fn process_receives_signals() {
 #[test]
 fn process_killed_is_gone_at_once() {
     use std::os::unix::process::ExitStatusExt;
-    let process = Proc::spawn("stubborn", sh("trap '' TERM; echo ready; sleep 1000"));
+    let process = Proc::spawn("stubborn", sh("trap '' TERM; echo ready; exec sleep 1000"));
     process.wait_for_log("ready", SOON);
     process.signal(Signal::SIGTERM);
     let message = panic_of(|| process.wait_exit(Duration::from_millis(50)));
