@@ -147,6 +147,12 @@ mod tests {
     }
 
     #[test]
+    fn a_long_host_is_cut_between_characters() {
+        let identity = Identity::new(&"é".repeat(200), 1, [0; 6]);
+        assert_eq!(identity.host(), "é".repeat(127));
+    }
+
+    #[test]
     fn what_is_no_identity_is_refused() {
         for text in [
             "",

@@ -226,9 +226,9 @@ proptest! {
     fn a_damaged_payload_never_panics(place in 0usize..GOLDEN.len(), with in any::<Vec<u8>>(), cut in 0usize..4) {
         let mut raw = GOLDEN.as_bytes().to_vec();
         raw.splice(place..(place + cut).min(GOLDEN.len()), with);
-        let valid = serde_json::from_slice::<serde_json::Value>(&raw).is_ok();
+        let valid = serde_json::from_slice::<&serde_json::value::RawValue>(&raw).is_ok();
         if let Ok(payload) = Payload::parse(raw) {
-            prop_assert!(valid || payload.raw().contains("\\u"));
+            prop_assert!(valid);
             let _ = (payload.class(), payload.jid(), payload.queue(), payload.retry_count(), payload.stamp("created_at"));
         }
     }
