@@ -35,9 +35,14 @@ mod tests {
 
     #[test]
     fn digest_is_that_of_redis() {
-        // `redis-cli eval "return redis.sha1hex(ARGV[1])" 0 gandy`
-        assert_eq!(sha1_hex(b""), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
-        assert_eq!(sha1_hex(b"abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        // The standard's own examples, then what Redis 7.0.15 gives for `return redis.sha1hex(ARGV[1])`.
+        for (raw, digest) in [
+            (&b""[..], "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+            (b"abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (b"gandy \xff", "4d2aebbb519f1c4174804a1499a4cd44be37aae7"),
+        ] {
+            assert_eq!(sha1_hex(raw), digest);
+        }
     }
 
     #[test]
