@@ -76,6 +76,11 @@ impl Keys {
         &self.prefix
     }
 
+    /// Whether the prefix holds a hash tag, so that all keys lie in one slot of a Redis Cluster.
+    pub fn has_hash_tag(&self) -> bool {
+        self.prefix.contains('{')
+    }
+
     fn key(&self, parts: &[&str]) -> String {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         let mut key = String::with_capacity(self.prefix.len() + length);
