@@ -8,11 +8,13 @@
 //! * [`wait_until`], [`wait_for`], [`wait_eq`]: waiting for a condition instead of sleeping
 //! * [`History`], [`Report`]: who ran what, and what was lost or run twice
 //! * [`RubySidekiq`]: the real Sidekiq, as a client, as a worker and as a reader of our keys
+//! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
 //! * [`cargo_bin`]: a binary of this workspace, found through cargo
 //!
 //! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
 
 mod cargo_bin;
+mod crew;
 mod history;
 mod lifeline;
 mod process;
@@ -22,6 +24,7 @@ mod ruby;
 mod wait;
 
 pub use cargo_bin::cargo_bin;
+pub use crew::{Crew, payload, push_jobs};
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use process::Proc;
 pub use redis_server::RedisServer;

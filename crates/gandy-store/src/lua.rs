@@ -84,5 +84,6 @@ scripts! {
     UNLAND = "unland", include_str!("lua/unland.lua");
     DUE = "due", include_str!("lua/due.lua");
     PROMOTE = "promote", with_prelude!("lua/promote.lua");
+    RESIGN = "resign", include_str!("lua/resign.lua");
     MOVE = "move", with_prelude!("lua/move.lua");
 }

@@ -91,6 +91,16 @@ impl Line {
         read_due(self.call(&call).await?).ok_or_else(|| StoreError::shape("due"))
     }
 
+    /// Gives the duty to promote up if `identity` has it.
+    ///
+    /// # Errors
+    /// Any; the duty runs out by itself.
+    pub async fn resign(&self, identity: &Identity) -> Result<bool, StoreError> {
+        let mut call = lua::RESIGN.keys(&[self.keys().promoter()]);
+        call.arg(identity.as_str());
+        Ok(self.call::<i64>(&call).await? == 1)
+    }
+
     /// Moves up to 500 entries that [`Line::due`] returned.
     ///
     /// # Errors

@@ -144,8 +144,10 @@ impl Worker {
         let stop = CancellationToken::new();
         let _stop_chores = stop.clone().drop_guard();
         let on_duty = Arc::new(AtomicBool::new(false));
-        chore::start(core, Promoter::new(core, &on_duty), stop.clone());
-        chore::start(core, Reaper::new(core, &on_duty), stop.clone());
+        let chores = [
+            chore::start(core, Promoter::new(core, &on_duty), stop.clone()),
+            chore::start(core, Reaper::new(core, &on_duty), stop.clone()),
+        ];
         let announce = tokio::spawn(announce(Arc::clone(core)));
         let mut first = true;
         let mut phase = core.phase.subscribe();
@@ -167,13 +169,9 @@ impl Worker {
             }
             shutdown::drain(core, &crew.life).await;
             crew.stop.cancel();
-            let mut heartbeat = Heartbeat::new(core, &crew.life);
-            if tokio::time::timeout(std::time::Duration::from_millis(400), heartbeat.beat())
-                .await
-                .is_err()
-            {
-                tracing::warn!("the last counters could not be written");
-            }
+            stop.cancel();
+            shutdown::end_chores(chores).await;
+            shutdown::last_beat(core, &crew.life).await;
             shutdown::close(core, &crew.life, crew.pumps).await;
             break;
         }

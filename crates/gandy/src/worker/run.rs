@@ -13,7 +13,7 @@ use gandy_protocol::RetryRules;
 
 use super::{
     capsule::{Ending, Station},
-    core::Core,
+    core::{Core, Phase},
     hooks::Hooks,
     life::Held,
     slots::Taken,
@@ -72,7 +72,9 @@ async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
             elapsed_ms,
             "interrupted"
         );
-        return Some(Ending::Return(job.token.clone()));
+        // At a shutdown everything goes back at once and in order, at its end.
+        let stopping = *core.phase.borrow() == Phase::Stopping;
+        return (!stopping).then(|| Ending::Return(job.token.clone()));
     }
     let sentence = judge(
         ctx.payload(),

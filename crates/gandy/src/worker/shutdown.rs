@@ -8,11 +8,13 @@ use std::{
 use gandy_store::{Guard, StoreError};
 use tokio::task::JoinHandle;
 
-use super::{core::Core, life::Life, recovery};
+use super::{core::Core, heartbeat::Heartbeat, life::Life, recovery};
 
 /// For everything after the timeout. A Redis that does not answer must not hold the exit; the reaper of another worker
 /// then does the rest.
 const GRACE: Duration = Duration::from_millis(1500);
+/// For the chores to end, and for the last counters.
+const BEAT_GRACE: Duration = Duration::from_millis(200);
 /// How often the wait looks whether everything has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -26,6 +28,26 @@ pub(crate) async fn drain(core: &Core, life: &Life) -> bool {
         tokio::time::sleep(LOOK).await;
     }
     true
+}
+
+/// Waits a little for chores that were told to stop, then cuts them off: each of their steps is whole in Redis anyway.
+pub(crate) async fn end_chores(chores: [JoinHandle<()>; 2]) {
+    let end = tokio::time::Instant::now() + BEAT_GRACE;
+    for mut chore in chores {
+        if tokio::time::timeout_at(end, &mut chore).await.is_err() {
+            chore.abort();
+        }
+    }
+}
+
+/// Writes the last counters.
+pub(crate) async fn last_beat(core: &Arc<Core>, life: &Arc<Life>) {
+    let mut heartbeat = Heartbeat::new(core, life);
+    match tokio::time::timeout(BEAT_GRACE, heartbeat.beat()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the last counters could not be written"),
+        Err(_) => tracing::warn!("the last counters could not be written in time"),
+    }
 }
 
 /// Ends the life: interrupts what still runs, writes what ended, gives back the rest, leaves the fleet.
@@ -70,6 +92,7 @@ async fn leave(core: &Core, life: &Life) -> Result<usize, StoreError> {
     let line = core.line(core.config.server.patience().reply);
     let identity = &life.identity;
     line.leave(identity).await?;
+    line.resign(identity).await?;
     let jobs = recovery::return_all(line.tokens(identity).await?);
     for chunk in jobs.chunks(200) {
         line.give_back(identity, Guard::Dying, core.config.grave(), chunk)

@@ -1,0 +1,135 @@
+//! Starting the `crew` binary (a Gandy worker with test handlers) and pushing jobs for it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::{History, HistoryWriter, Proc, RedisServer};
+
+/// How a crew is to run; see `tests/bin/crew.rs` for what it does.
+#[derive(Clone, Debug)]
+pub struct Crew {
+    program: String,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Crew {
+    /// A crew for `server`; `program` is `env!("CARGO_BIN_EXE_crew")`, which only a test of this package knows.
+    pub fn new(program: &str, server: &RedisServer) -> Self {
+        let crew = Self {
+            program: program.to_owned(),
+            variables: Vec::new(),
+        };
+        crew.set("REDIS_URL", server.url())
+            .set("RUST_LOG", "gandy=info")
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn set(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.variables.retain(|(other, _)| *other != name);
+        self.variables.push((name, value.to_string()));
+        self
+    }
+
+    /// Jobs at once.
+    #[must_use]
+    pub fn concurrency(self, jobs: usize) -> Self {
+        self.set("CREW_CONCURRENCY", jobs)
+    }
+
+    /// Notes starts and ends in `history`.
+    #[must_use]
+    pub fn history(self, history: &History) -> Self {
+        self.set("GANDY_TEST_HISTORY", history.path().display())
+    }
+
+    /// Starts the process. Its name in histories is [`Crew::name_of`].
+    #[track_caller]
+    pub fn start(&self) -> Proc {
+        let mut command = Command::new(Path::new(&self.program));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        Proc::spawn("crew", command)
+    }
+
+    /// Starts the process and waits until it has joined the fleet.
+    #[track_caller]
+    pub fn start_and_wait(&self) -> Proc {
+        let process = self.start();
+        process.wait_for_log("crew: started", Duration::from_secs(20));
+        process
+    }
+
+    /// The identity under which a crew joined the fleet, from its log.
+    #[track_caller]
+    pub fn identity(process: &Proc) -> String {
+        let log = process.stderr();
+        let line = log.lines().rfind(|line| line.contains("joined the fleet"));
+        let quoted = line.and_then(|line| line.split('"').nth(1));
+        quoted
+            .unwrap_or_else(|| panic!("crew has not joined the fleet:\n{log}"))
+            .to_owned()
+    }
+
+    /// The identity of a crew whose log does not tell: the one in the fleet with its pid.
+    ///
+    /// # Panics
+    /// When it is not in the fleet within 20 s.
+    #[track_caller]
+    pub fn identity_of(server: &RedisServer, process: &Proc) -> String {
+        let pid = format!(":{}:", process.pid());
+        crate::wait_for(Duration::from_secs(20), "the crew is in the fleet", || {
+            let fleet = server.cli(&["HKEYS", "gandy:fleet"]);
+            fleet
+                .lines()
+                .find(|identity| identity.contains(&pid))
+                .map(str::to_owned)
+        })
+    }
+
+    /// What a crew process is called in a history.
+    pub fn name_of(process: &Proc) -> String {
+        format!("crew-{}", process.pid())
+    }
+}
+
+/// Pushes `count` jobs of `class` with these arguments as plain Sidekiq payloads, notes them as acknowledged, and returns
+/// their jids. `tag` makes the jids of different calls differ.
+///
+/// # Panics
+/// When Redis refuses.
+#[track_caller]
+pub fn push_jobs(
+    server: &RedisServer,
+    notes: &HistoryWriter,
+    tag: &str,
+    class: &str,
+    args: &str,
+    count: usize,
+) -> Vec<String> {
+    let mut conn = server.conn();
+    let jids: Vec<String> = (0..count)
+        .map(|number| format!("{tag}{number:06}"))
+        .collect();
+    for chunk in jids.chunks(1000) {
+        let payloads: Vec<String> = chunk.iter().map(|jid| payload(class, args, jid)).collect();
+        let mut pipe = redis::pipe();
+        pipe.cmd("SADD").arg("queues").arg("default").ignore();
+        pipe.cmd("LPUSH")
+            .arg("queue:default")
+            .arg(payloads)
+            .ignore();
+        if let Err(error) = pipe.query::<()>(&mut conn) {
+            panic!("cannot push: {error}");
+        }
+        chunk.iter().for_each(|jid| notes.acknowledged(jid));
+    }
+    jids
+}
+
+/// A payload as Ruby would push it to `default`, with a field that only Ruby knows and a number that a float would break.
+pub fn payload(class: &str, args: &str, jid: &str) -> String {
+    format!(
+        r#"{{"retry":true,"queue":"default","args":{args},"class":"{class}","jid":"{jid}","created_at":1795398104597,"enqueued_at":1795398104597,"bid":"b\u00e9","big":12345678901234567890,"f":1.10}}"#
+    )
+}
