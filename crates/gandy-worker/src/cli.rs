@@ -52,9 +52,9 @@ pub struct Cli {
     #[arg(short, long = "queue", value_name = "NAME[,WEIGHT]", value_parser = Queue::parse)]
     pub queues: Vec<Queue>,
 
-    /// Jobs at once in the default capsule [default: 5]
+    /// Jobs at once in the default capsule [default: 10]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = concurrency)]
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<usize>,
 
     /// How long running jobs may go on after TERM, such as 25 or 2m [default: 25]
     #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, value_parser = timeout)]
@@ -114,7 +114,7 @@ impl Cli {
     }
 }
 
-fn concurrency(text: &str) -> Result<u32, String> {
+fn concurrency(text: &str) -> Result<usize, String> {
     keys::concurrency(Raw::Text(text))
 }
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use gandy_worker::config::environment::Environment;
 use gandy_worker::exec::shim;
-use gandy_worker::exit;
 use gandy_worker::start::{Start, start};
+use gandy_worker::{exit, worker};
 
 fn main() -> ExitCode {
     // Before anything else: a shim needs no configuration, and must be small and quick.
@@ -26,8 +26,9 @@ fn main() -> ExitCode {
             }
         };
     }
-    match start(std::env::args_os(), &Environment::of_process()) {
+    let environment = Environment::of_process();
+    match start(std::env::args_os(), &environment) {
         Start::End(code) => ExitCode::from(code),
-        Start::Run(_) => ExitCode::from(exit::SOFTWARE),
+        Start::Run(ready) => ExitCode::from(worker::run(*ready, &environment)),
     }
 }

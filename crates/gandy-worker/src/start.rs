@@ -8,14 +8,15 @@ use clap::Parser;
 
 use crate::cli::Cli;
 use crate::config::environment::Environment;
-use crate::config::{self, Loaded, summary};
+use crate::config::{self, summary};
+use crate::worker::Ready;
 use crate::{exit, log};
 
 /// What a command line comes to.
 #[derive(Debug)]
 pub enum Start {
     /// A worker is to run.
-    Run(Box<Loaded>),
+    Run(Box<Ready>),
     /// All is said; the process ends with this code.
     End(u8),
 }
@@ -41,17 +42,20 @@ pub fn start(words: impl IntoIterator<Item = OsString>, environment: &Environmen
             return Start::End(exit::USAGE);
         }
     };
-    let loaded = config::load(cli.config.as_deref(), environment, flags);
-    let mut wrong: Vec<String> = Vec::new();
-    if let Err(problems) = &loaded {
-        wrong.extend(problems.iter().map(ToString::to_string));
-    }
+    let ready = config::load(cli.config.as_deref(), environment, flags)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+        .and_then(|loaded| {
+            let file = loaded.path.display().to_string();
+            Ready::new(loaded).map_err(|why| vec![format!("{file}: {why}")])
+        });
+    let mut wrong: Vec<String> = ready.as_ref().err().cloned().unwrap_or_default();
     wrong.extend(log::check(environment).err());
-    match loaded {
-        Ok(loaded) if wrong.is_empty() => {
+    match ready {
+        Ok(ready) if wrong.is_empty() => {
             if !cli.check {
-                return Start::Run(Box::new(loaded));
+                return Start::Run(Box::new(ready));
             }
+            let loaded = &ready.loaded;
             for warning in &loaded.warnings {
                 say(&format!("warning: {warning}"));
             }

@@ -98,7 +98,7 @@ jobs = 5
     let command =
         "must be an array of strings, the program and its arguments: [\"./resize\", \"--fast\"]";
     let expected = [
-        "gandy.toml:2:15: concurrency: must be a whole number from 1 to 10000, got -5".to_owned(),
+        "gandy.toml:2:15: concurrency: must be a whole number from 1 to 1000, got -5".to_owned(),
         "gandy.toml:3:1: queus: unknown key; did you mean `queues`?".to_owned(),
         "gandy.toml:4:10: queues: must be an array of strings, but holds 5".to_owned(),
         format!("gandy.toml:5:11: timeout: {span} 0s to 1d, got the string \"soon\""),
@@ -127,7 +127,7 @@ jobs = 5
         format!("gandy.toml:36:11: jobs.H.timeout: {span} 1ms to 30d, got 0"),
         "gandy.toml:38:14: jobs.H.discard_on: names exit code 4, which bury_on names too".to_owned(),
         "gandy.toml:39:1: jobs.H.jobs: unknown key; allowed here: bury_on, cwd, discard_on, env, exec, http, output_limit, pass_env, retry, timeout".to_owned(),
-        "environment GANDY_CONCURRENCY: concurrency: must be a whole number from 1 to 10000, got \"many\"".to_owned(),
+        "environment GANDY_CONCURRENCY: concurrency: must be a whole number from 1 to 1000, got \"many\"".to_owned(),
     ];
     for (found, expected) in answer.err.iter().zip(&expected) {
         assert_eq!(found, expected);
@@ -319,7 +319,7 @@ fn a_wrong_command_line_is_code_64_and_repeats_no_password() {
         ),
         (
             vec!["-c", "-5"],
-            "error: invalid value '-5' for '--concurrency <N>': must be a whole number from 1 to 10000, got \"-5\"",
+            "error: invalid value '-5' for '--concurrency <N>': must be a whole number from 1 to 1000, got \"-5\"",
         ),
         (
             vec!["-t", "soon"],

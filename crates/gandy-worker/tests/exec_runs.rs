@@ -204,16 +204,27 @@ async fn cancelled_a_program_may_clean_up_after_term() {
     let (outcome, found) = interrupted(script, 1, |cancelled, _| cancelled.cancel()).await;
     let failure = failure(outcome);
     assert_eq!(failure.class, "Cancelled");
-    assert!(
-        failure.message.ends_with("cleaned"),
-        "{}",
-        failure.message
-    );
+    assert!(failure.message.ends_with("cleaned"), "{}", failure.message);
     assert!(
         began.elapsed() < exec::GRACE,
         "waited for the grace to pass"
     );
     assert!(!runs(found[0]));
+}
+
+#[tokio::test]
+async fn a_program_that_takes_too_long_is_stopped_and_its_last_words_kept() {
+    let mut target = sh("echo working >&2; sleep 300");
+    target.timeout = Duration::from_millis(300);
+    let failure = failure(outcome_of(&target, "[]").await);
+    assert_eq!(failure.class, "Timeout");
+    assert!(
+        failure
+            .message
+            .starts_with("stopped after its timeout of 300ms: working"),
+        "{}",
+        failure.message
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gandy::StampFormat;
+
 use super::queue::Queue;
 use super::raw::Raw;
 use super::secret::Secret;
@@ -14,8 +16,8 @@ pub mod default {
 
     /// Redis on this machine.
     pub const REDIS_URL: &str = "redis://127.0.0.1:6379/0";
-    /// Jobs at once in the default capsule; Sidekiq's number since 7.0.
-    pub const CONCURRENCY: u32 = 5;
+    /// Jobs at once in the default capsule.
+    pub const CONCURRENCY: usize = 10;
     /// The queue that Sidekiq uses when a job names none.
     pub const QUEUE: &str = "default";
     /// How long running jobs may go on after TERM. Below the 30 s that Kubernetes and Heroku allow.
@@ -27,33 +29,14 @@ pub mod default {
     /// How long an entry stays in the dead set: 180 days.
     pub const DEAD_TIMEOUT: Duration = Duration::from_secs(180 * 86_400);
     /// Bytes above which a claimed payload is buried unread: 64 MiB.
-    pub const MAX_FETCH_PAYLOAD: u64 = 64 * 1024 * 1024;
+    pub const MAX_FETCH_PAYLOAD: usize = 64 * 1024 * 1024;
     /// How long one run of a job may take.
     pub const JOB_TIMEOUT: Duration = Duration::from_secs(600);
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How time stamps are written into payloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stamps {
-    /// Whole milliseconds, as Sidekiq 8 writes and reads.
-    Milliseconds,
-    /// Float seconds: needed while any Ruby below 8 reads.
-    Seconds,
-}
-
-impl Stamps {
-    /// The word in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Stamps::Milliseconds => "milliseconds",
-            Stamps::Seconds => "seconds",
-        }
-    }
-}
-
-/// `redis_url`. The error never repeats the value: it may hold a password.
+/// `redis_url`. The error repeats no password: the value is not shown by us, and redacted by the library.
 pub fn redis_url(raw: Raw<'_>) -> Result<Secret, String> {
     const SCHEMES: [&str; 4] = ["redis://", "rediss://", "unix://", "redis+unix://"];
     const ALLOWED: &str = "must begin with redis://, rediss:// or unix:// \
@@ -63,14 +46,13 @@ pub fn redis_url(raw: Raw<'_>) -> Result<Secret, String> {
         Raw::Text(text) => text,
         Raw::Toml(_) => return Err(ALLOWED.to_owned()),
     };
-    if SCHEMES
-        .iter()
-        .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
-    {
-        Ok(Secret::new(text))
-    } else {
-        Err(ALLOWED.to_owned())
+    // A file of secrets often ends, and a pasted one begins, with white space.
+    let text = text.trim();
+    if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+        return Err(ALLOWED.to_owned());
     }
+    gandy::Server::new(text).map_err(|error| error.to_string())?;
+    Ok(Secret::new(text))
 }
 
 /// `redis_url_file`, and every other path.
@@ -86,17 +68,13 @@ pub fn namespace(raw: Raw<'_>) -> Result<String, String> {
             "must be written without the colon at its end, got \"{text}\": every key begins with NAMESPACE and a colon"
         ));
     }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!(
-            "must hold no spaces or control characters, got \"{text}\""
-        ));
-    }
+    gandy::Keys::new(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
 }
 
 /// `concurrency`: jobs at once.
-pub fn concurrency(raw: Raw<'_>) -> Result<u32, String> {
-    narrow(raw.whole_number(1, 10_000)?)
+pub fn concurrency(raw: Raw<'_>) -> Result<usize, String> {
+    narrow(raw.whole_number(1, 1_000)?)
 }
 
 /// `queues`.
@@ -109,11 +87,11 @@ pub fn timeout(raw: Raw<'_>) -> Result<Duration, String> {
     raw.duration(Duration::ZERO, DAY)
 }
 
-/// `stamps`.
-pub fn stamps(raw: Raw<'_>) -> Result<Stamps, String> {
+/// `stamps`: how time stamps are written into payloads.
+pub fn stamps(raw: Raw<'_>) -> Result<StampFormat, String> {
     match raw.text() {
-        Ok("milliseconds") => Ok(Stamps::Milliseconds),
-        Ok("seconds") => Ok(Stamps::Seconds),
+        Ok("milliseconds") => Ok(StampFormat::Milliseconds),
+        Ok("seconds") => Ok(StampFormat::Seconds),
         _ => Err(format!(
             "must be \"milliseconds\", or \"seconds\" while any Ruby Sidekiq below 8 reads, got {}",
             raw.shown()
@@ -137,8 +115,8 @@ pub fn dead_timeout(raw: Raw<'_>) -> Result<Duration, String> {
 }
 
 /// `max_fetch_payload`, in bytes. Redis itself holds no value above 512 MiB.
-pub fn max_fetch_payload(raw: Raw<'_>) -> Result<u64, String> {
-    raw.whole_number(1_024, 512 * 1024 * 1024)
+pub fn max_fetch_payload(raw: Raw<'_>) -> Result<usize, String> {
+    narrow(raw.whole_number(1_024, 512 * 1024 * 1024)?)
 }
 
 /// `allow_eviction` and `fail_fast`.
@@ -161,8 +139,8 @@ pub fn job_timeout(raw: Raw<'_>) -> Result<Duration, String> {
     raw.duration(Duration::from_millis(1), 30 * DAY)
 }
 
-fn narrow(number: u64) -> Result<u32, String> {
-    u32::try_from(number).map_err(|_| format!("{number} is too large"))
+fn narrow<T: TryFrom<u64>>(number: u64) -> Result<T, String> {
+    T::try_from(number).map_err(|_| format!("{number} is too large"))
 }
 
 #[cfg(test)]
@@ -195,7 +173,7 @@ mod tests {
     fn negative_concurrency_says_what_is_allowed() {
         assert_eq!(
             concurrency(Raw::Text("-5")).expect_err("negative"),
-            "must be a whole number from 1 to 10000, got \"-5\""
+            "must be a whole number from 1 to 1000, got \"-5\""
         );
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::keys::{self, Stamps};
+use gandy::StampFormat;
+
+use super::keys;
 use super::queue::Queue;
 use super::raw::Raw;
 use super::secret::Secret;
@@ -37,7 +39,7 @@ pub struct CapsuleLayer {
     /// Its queues.
     pub queues: Option<Vec<Queue>>,
     /// Its jobs at once.
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<usize>,
 }
 
 impl CapsuleLayer {
@@ -59,14 +61,14 @@ impl CapsuleLayer {
 pub struct Layer {
     pub redis: Option<Redis>,
     pub namespace: Option<String>,
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<usize>,
     pub queues: Option<Vec<Queue>>,
     pub timeout: Option<Duration>,
-    pub stamps: Option<Stamps>,
+    pub stamps: Option<StampFormat>,
     pub max_retries: Option<u32>,
     pub dead_max_jobs: Option<u64>,
     pub dead_timeout: Option<Duration>,
-    pub max_fetch_payload: Option<u64>,
+    pub max_fetch_payload: Option<usize>,
     pub allow_eviction: Option<bool>,
     pub fail_fast: Option<bool>,
     pub tag: Option<String>,

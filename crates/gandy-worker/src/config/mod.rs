@@ -2,14 +2,16 @@
 //! flag, environment, file, default; every mistake is gathered before anything is refused.
 //!
 //! * `keys`: the rule and default of each key; `raw`, `duration`, `queue`, `secret`: the types of values
-//! * `layer`: what one source sets; `file` (with `section`, `job`, `program`) and `variables` (with
+//! * `layer`: what one source sets; `file` (with `section`, `job`, `exec_job`, `http_job`, `program`) and `variables` (with
 //!   `environment`): the sources; flags are in `cli`
 //! * `problem`, `suggest`: what is wrong, where, and what was meant
 //! * `summary`: the effective configuration as people read it
 
 pub mod duration;
 pub mod environment;
+pub mod exec_job;
 pub mod file;
+pub mod http_job;
 pub mod job;
 pub mod keys;
 pub mod layer;
@@ -27,10 +29,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gandy::StampFormat;
+
 use environment::Environment;
 use file::File;
 use job::Job;
-use keys::{Stamps, default};
+use keys::default;
 use layer::{Layer, Redis};
 use problem::{Place, Problem};
 use queue::Queue;
@@ -48,14 +52,14 @@ pub const FILE: &str = "gandy.toml";
 pub struct Config {
     pub redis_url: Secret,
     pub namespace: Option<String>,
-    pub concurrency: u32,
+    pub concurrency: usize,
     pub queues: Vec<Queue>,
     pub timeout: Duration,
-    pub stamps: Stamps,
+    pub stamps: StampFormat,
     pub max_retries: u32,
     pub dead_max_jobs: u64,
     pub dead_timeout: Duration,
-    pub max_fetch_payload: u64,
+    pub max_fetch_payload: usize,
     pub allow_eviction: bool,
     pub fail_fast: bool,
     pub tag: Option<String>,
@@ -70,7 +74,7 @@ pub struct Capsule {
     /// Where it fetches from.
     pub queues: Vec<Queue>,
     /// Its jobs at once.
-    pub concurrency: u32,
+    pub concurrency: usize,
 }
 
 /// A configuration with what is worth a warning.
@@ -193,7 +197,7 @@ fn resolve(
             }]
         }),
         timeout: layer.timeout.unwrap_or(default::TIMEOUT),
-        stamps: layer.stamps.unwrap_or(Stamps::Milliseconds),
+        stamps: layer.stamps.unwrap_or(StampFormat::Milliseconds),
         max_retries: layer.max_retries.unwrap_or(default::MAX_RETRIES),
         dead_max_jobs: layer.dead_max_jobs.unwrap_or(default::DEAD_MAX_JOBS),
         dead_timeout: layer.dead_timeout.unwrap_or(default::DEAD_TIMEOUT),

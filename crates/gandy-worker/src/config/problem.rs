@@ -36,7 +36,7 @@ impl Place {
 }
 
 /// One thing that is wrong with the configuration. Reads as
-/// `gandy.toml:3:15: concurrency: must be a whole number from 1 to 10000, got -5`.
+/// `gandy.toml:3:15: concurrency: must be a whole number from 1 to 1000, got -5`.
 /// Never holds a secret: rules for secret keys do not repeat the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

@@ -33,6 +33,7 @@ impl Queue {
                 (name, Some(weight))
             }
         };
+        // Nothing that the store takes would be wrong but spaces, which the environment's lists are cut at.
         if name.is_empty() {
             return Err(format!(
                 "\"{text}\" has no queue name: give NAME or NAME,WEIGHT"
@@ -43,6 +44,7 @@ impl Queue {
                 "\"{text}\" holds {bad:?}: a queue name has no spaces or control characters"
             ));
         }
+        gandy::QueueName::check(name).map_err(|why| format!("\"{text}\": {why}"))?;
         Ok(Queue {
             name: name.to_owned(),
             weight,

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use gandy::StampFormat;
+
 use super::Config;
 use super::duration::show;
 use super::job::{Job, Retry, Target};
@@ -21,7 +23,7 @@ pub fn of(config: &Config) -> String {
     line("concurrency", config.concurrency.to_string());
     line("queues", queues(&config.queues));
     line("timeout", quoted(&show(config.timeout)));
-    line("stamps", quoted(config.stamps.as_str()));
+    line("stamps", quoted(stamps(config.stamps)));
     line("max_retries", config.max_retries.to_string());
     line("dead_max_jobs", config.dead_max_jobs.to_string());
     line("dead_timeout", quoted(&show(config.dead_timeout)));
@@ -88,6 +90,13 @@ fn job_lines(job: &Job) -> Vec<(String, String)> {
         Some(Retry::Times(times)) => line("retry", times.to_string()),
     }
     lines
+}
+
+fn stamps(format: StampFormat) -> &'static str {
+    match format {
+        StampFormat::Milliseconds => "milliseconds",
+        StampFormat::Seconds => "seconds",
+    }
 }
 
 fn quoted(text: &str) -> String {

@@ -173,7 +173,7 @@ mod tests {
             problems,
             [
                 "environment REDIS_URL_FILE: redis_url_file: is given beside redis_url: give only one of the two",
-                "environment GANDY_CONCURRENCY: concurrency: must be a whole number from 1 to 10000, got \"many\"",
+                "environment GANDY_CONCURRENCY: concurrency: must be a whole number from 1 to 1000, got \"many\"",
             ]
         );
     }

@@ -24,6 +24,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::duration;
 use crate::outcome::{Failure, Outcome};
 use crate::run::Run;
 use frame::{Launch, Report};
@@ -36,8 +37,17 @@ pub const OUTPUT_LIMIT: usize = 10 * 1024;
 /// Between TERM and KILL.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// How long the shim may take to kill everything before its group is killed with it.
+/// How long the shim may take to end everything before its group is killed with it.
 const SHIM_DEADLINE: Duration = Duration::from_secs(4);
+
+/// What a run may take beyond its timeout, at most: the library's own limit is set this much later, since it
+/// would drop the run and with it the program's last words.
+pub const OVERTIME: Duration = Duration::from_secs(15);
+
+const _: () = assert!(
+    GRACE.as_secs() + SHIM_DEADLINE.as_secs() + STREAMS_DEADLINE.as_secs() < OVERTIME.as_secs(),
+    "every step of an end must fit"
+);
 
 /// How long the streams may stay open after the end: longer only by a process that no signal reaches.
 const STREAMS_DEADLINE: Duration = Duration::from_secs(1);
@@ -59,6 +69,8 @@ pub struct Target {
     pub discard_on: Vec<u8>,
     /// Bytes kept of each stream.
     pub output_limit: usize,
+    /// How long one run may take before it gets TERM.
+    pub timeout: Duration,
 }
 
 // The values of variables may be secrets.
@@ -79,13 +91,15 @@ enum End {
     Reported(Report),
     /// The shim died without a word: killed from outside, as the kernel does when memory is short.
     ShimDied,
+    TimedOut,
     Cancelled,
 }
 
 /// Runs the program for one job.
 ///
-/// When `cancelled` fires (timeout, shutdown, lost lease) the group gets TERM and after [`GRACE`] everything
-/// is killed. Dropping the future kills everything at once: the shim sees its socket close.
+/// When the target's timeout passes or `cancelled` fires (shutdown, lost lease) the group gets TERM and after
+/// [`GRACE`] everything is killed. Dropping the future does the same with less patience: the shim sees its
+/// socket close.
 pub async fn run(
     target: &Target,
     launcher: &Launcher,
@@ -104,8 +118,14 @@ pub async fn run(
     };
     let mut out = Tail::new(shim.child.stdout.take(), target.output_limit);
     let mut err = Tail::new(shim.child.stderr.take(), target.output_limit);
+    let stop = async {
+        tokio::select! {
+            () = tokio::time::sleep(target.timeout) => End::TimedOut,
+            () = cancelled.cancelled() => End::Cancelled,
+        }
+    };
     let end = {
-        let supervise = supervise(shim, socket, launch(target, run).encode(), cancelled);
+        let supervise = supervise(shim, socket, launch(target, run).encode(), stop);
         let drain = async {
             tokio::join!(out.fill(), err.fill());
             std::future::pending::<End>().await
@@ -135,7 +155,7 @@ async fn supervise(
     mut shim: Shim,
     socket: UnixStream,
     frame: Vec<u8>,
-    cancelled: &CancellationToken,
+    stop: impl Future<Output = End>,
 ) -> End {
     let (mut from, mut to) = socket.into_split();
     let end = {
@@ -143,10 +163,10 @@ async fn supervise(
         tokio::pin!(talk);
         tokio::select! {
             report = &mut talk => report.map_or(End::ShimDied, End::Reported),
-            () = cancelled.cancelled() => {
+            end = stop => {
                 let _ = killpg(shim.pid, Signal::SIGTERM);
                 let _ = timeout(GRACE, &mut talk).await;
-                End::Cancelled
+                end
             }
         }
     };
@@ -207,8 +227,15 @@ fn outcome(target: &Target, end: End, words: &str) -> Outcome {
             let what = "the process group was killed from outside";
             return Outcome::Retry(Failure::new("KilledBySignal", what, words));
         }
+        End::TimedOut => {
+            let what = format!(
+                "stopped after its timeout of {}",
+                duration::show(target.timeout)
+            );
+            return Outcome::Retry(Failure::new("Timeout", what, words));
+        }
         End::Cancelled => {
-            let what = "stopped before its end: timeout, shutdown or lost lease";
+            let what = "stopped before its end: shutdown or lost lease";
             return Outcome::Retry(Failure::new("Cancelled", what, words));
         }
     };

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::WaitStatus;
@@ -17,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 
 use super::descendants;
 use super::frame::{LENGTH, Launch, Report};
@@ -35,6 +37,9 @@ const OUTLIVED: [SignalKind; 6] = [
     SignalKind::user_defined2(),
 ];
 
+/// Between TERM and KILL when the worker is gone. Short: its jobs are about to run elsewhere.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
 /// Runs the shim to its end.
 ///
 /// # Errors
@@ -43,7 +48,7 @@ const OUTLIVED: [SignalKind; 6] = [
 pub fn main() -> std::io::Result<()> {
     descendants::adopt_orphans();
     tokio::runtime::Builder::new_current_thread()
-        .enable_io()
+        .enable_all()
         .build()?
         .block_on(serve())
 }
@@ -94,7 +99,7 @@ async fn read_launch(worker: &mut UnixStream) -> Option<Launch> {
     Launch::decode(&bytes)
 }
 
-/// Starts the program and waits for it; `None` when the worker went first.
+/// Starts the program and waits for it; `None` when the worker went first and the program had its last grace.
 async fn run(launch: &Launch, worker: &mut UnixStream) -> std::io::Result<Option<Report>> {
     // Before the start, or the exit of a quick program could be missed.
     let mut ended = signal(SignalKind::child())?;
@@ -124,11 +129,19 @@ async fn run(launch: &Launch, worker: &mut UnixStream) -> std::io::Result<Option
             }
             read = worker.read(&mut byte) => {
                 if matches!(read, Ok(0) | Err(_)) {
-                    return Ok(None);
+                    break;
                 }
             }
         }
     }
+    let _ = killpg(getpgrp(), Signal::SIGTERM);
+    let _ = timeout(LAST_GRACE, async {
+        while end_of(&mut child, program).is_none() {
+            ended.recv().await;
+        }
+    })
+    .await;
+    Ok(None)
 }
 
 /// Writes the program's input. A program that closes it early or never reads it is no failure: it may not

@@ -33,6 +33,7 @@ pub fn target(words: &[&str]) -> Target {
         bury_on: vec![3],
         discard_on: vec![4],
         output_limit: OUTPUT_LIMIT,
+        timeout: Duration::from_secs(120),
     }
 }
 
