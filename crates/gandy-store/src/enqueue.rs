@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gandy_protocol::stamp;
+
 use crate::{Line, StoreError};
 
 /// A queue's name is written to `queues` again after this long: Ruby's "clear queue" removes it.
@@ -86,7 +88,7 @@ impl Producer {
         let mut command = redis::cmd("ZADD");
         command.arg(self.line.keys().schedule());
         for (at_ms, payload) in entries {
-            command.arg(score(*at_ms)).arg(payload);
+            command.arg(stamp::seconds(*at_ms)).arg(payload);
         }
         self.line.query::<i64>(&command).await.map(drop)
     }
@@ -120,24 +122,5 @@ impl Producer {
 
     fn names(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A time as a score: seconds with a fraction, as Sidekiq's float.
-pub(crate) fn score(at_ms: i64) -> String {
-    let sign = if at_ms < 0 { "-" } else { "" };
-    let ms = at_ms.unsigned_abs();
-    format!("{sign}{}.{:03}", ms / 1000, ms % 1000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::score;
-
-    #[test]
-    fn scores_are_seconds_with_milliseconds() {
-        assert_eq!(score(1_795_401_704_598), "1795401704.598");
-        assert_eq!(score(1_000), "1.000");
-        assert_eq!(score(-1_500), "-1.500");
     }
 }

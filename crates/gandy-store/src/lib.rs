@@ -30,7 +30,7 @@ mod stray;
 mod sweep;
 
 pub use backoff::Backoff;
-pub use check::{Caution, ServerFacts};
+pub use check::{Caution, ServerFacts, Sight};
 pub use cycle::{Ask, Claim, Grant, Grip, Haul, Token};
 pub use enqueue::Producer;
 pub use error::{Kind, StoreError};

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use redis::{Cmd, ToRedisArgs};
-use sha1::{Digest, Sha1};
 
 /// A script of `src/lua/`, known by its SHA-1.
 #[derive(Debug)]
@@ -14,10 +13,9 @@ pub(crate) struct Lua {
 
 impl Lua {
     fn new(code: &'static str) -> Self {
-        let digest = Sha1::digest(code.as_bytes());
         Self {
             code,
-            hash: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: gandy_protocol::sha1_hex(code.as_bytes()),
         }
     }
 

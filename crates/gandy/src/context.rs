@@ -2,11 +2,13 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 use gandy_protocol::Payload;
 use tokio_util::sync::CancellationToken;
+
+use crate::worker::run::Seat;
 
 /// One run of one job. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +21,8 @@ struct Inner {
     queue: Arc<str>,
     cancellation: CancellationToken,
     progress: Mutex<Option<Progress>>,
+    /// Weak: a handler may keep its context for longer than it runs.
+    seat: OnceLock<Weak<Seat>>,
 }
 
 /// How far a job has come, as its handler says.
@@ -40,6 +44,7 @@ impl Context {
                 queue,
                 cancellation,
                 progress: Mutex::default(),
+                seat: OnceLock::new(),
             }),
         }
     }
@@ -120,6 +125,16 @@ impl Context {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Notes the place in which the run sits.
+    pub(crate) fn sit(&self, seat: &Arc<Seat>) {
+        let _ = self.inner.seat.set(Arc::downgrade(seat));
+    }
+
+    /// The place in which the run sits, to hold it for longer; none without a worker.
+    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
+        self.inner.seat.get().and_then(Weak::upgrade)
     }
 
     pub(crate) fn payload(&self) -> &Payload {

@@ -89,7 +89,13 @@ impl<J: Job, H: BlockingHandler<J>> Perform for Blocking<J, H> {
         Box::pin(async move {
             let job = read_args::<J>(ctx)?;
             let (handler, context) = (Arc::clone(&self.0), ctx.clone());
-            let run = tokio::task::spawn_blocking(move || handler.perform(job, &context));
+            let seat = ctx.seat();
+            let run = tokio::task::spawn_blocking(move || {
+                let result = handler.perform(job, &context);
+                // A timeout ends the run but not this thread; more of them than slots must not pile up.
+                drop(seat);
+                result
+            });
             match run.await {
                 Ok(result) => result,
                 Err(stopped) => match stopped.try_into_panic() {

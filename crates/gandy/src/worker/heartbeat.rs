@@ -116,7 +116,7 @@ impl Heartbeat {
             Hooks::fire("heartbeat", &self.core.hooks.heartbeat, false);
         }
         // Dead processes leave `processes` once a minute, as Ruby does it.
-        if self.beats % 12 == 0 {
+        if self.beats.is_multiple_of(12) {
             line.clean_processes().await?;
         }
         self.beats += 1;

@@ -20,7 +20,7 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     pub(crate) fn fire(name: &'static str, hooks: &[Event], reverse: bool) {
-        let call = |hook: &Event| guard(name, || hook());
+        let call = |hook: &Event| guard(name, hook);
         if reverse {
             hooks.iter().rev().for_each(call)
         } else {

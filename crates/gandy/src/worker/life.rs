@@ -245,6 +245,12 @@ impl Life {
         self.ledger().held.values().cloned().collect()
     }
 
+    /// Whether no run is under way or waits for its end to be written, and no claim is awaited.
+    pub(crate) fn is_done(&self) -> bool {
+        let ledger = self.ledger();
+        ledger.awaiting.is_empty() && !ledger.held.values().any(|job| job.has_started())
+    }
+
     /// Whether nothing is held and no claim is under way.
     pub(crate) fn is_empty(&self) -> bool {
         let ledger = self.ledger();

@@ -155,7 +155,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_promoted_is_buried_with_a_reason() {
-        for member in ["", "{", r#"{"class":"A","args":[],"jid":"j","queue":""}"#] {
+        for member in [
+            "",
+            "{",
+            r#"{"class":"A","args":[],"jid":"j","queue":"a\nb"}"#,
+        ] {
             let promotion = promotion(member.as_bytes(), 99, StampFormat::Milliseconds);
             assert!(
                 matches!(promotion, Promotion::Bury(_)),

@@ -103,9 +103,12 @@ impl Pump {
             }
             let slots = self.free_slots();
             if self.batch.is_empty() && !self.should_look(&slots) {
+                let able = slots.count() > 0;
                 drop(slots);
-                self.put_back_rung().await;
-                self.rest().await;
+                if !able {
+                    self.put_back_rung().await;
+                }
+                self.rest(able).await;
                 continue;
             }
             match self.turn(slots).await {
@@ -160,16 +163,14 @@ impl Pump {
         !self.station.capsule.has_bells() || self.station.any_mute()
     }
 
-    /// Waits until something happens or it is time to look.
-    async fn rest(&self) {
+    /// Waits until something happens or, for a pump that is able to claim, until it is time to look.
+    async fn rest(&self, able: bool) {
         let due = if self.polls() { self.poll } else { GLANCE };
-        let wait = due
-            .saturating_sub(self.looked.elapsed())
-            .clamp(POLL_MIN, TICK);
-        let wait = if self.station.capsule.slots.free() == 0 {
-            TICK
+        let wait = if able {
+            due.saturating_sub(self.looked.elapsed())
+                .clamp(POLL_MIN, TICK)
         } else {
-            wait
+            TICK
         };
         tokio::select! {
             () = self.station.wake.notified() => {}

@@ -13,14 +13,7 @@ use std::{
 use gandy_protocol::Identity;
 use gandy_store::{Guard, Line, Retirement, StoreError};
 
-use super::{
-    chore::Chore,
-    config::WorkerConfig,
-    core::Core,
-    life::LEASE,
-    recovery,
-    vigil::{Sight, Vigil},
-};
+use super::{chore::Chore, config::WorkerConfig, core::Core, life::LEASE, recovery, vigil::Vigil};
 
 /// How often the fleet is looked at. With the lease of 15 s a dead process' jobs are back within 20 s (P2).
 const EVERY: Duration = Duration::from_secs(3);
@@ -54,20 +47,9 @@ impl Reaper {
     }
 
     async fn look(&mut self, now: Instant) -> Result<bool, StoreError> {
-        let line = &self.core.pool;
-        let facts = line.facts().await?;
-        let redis_us = line.now_us().await?;
-        let uptime = Duration::from_secs(facts.uptime_secs);
-        // The answers are as old as their round trips; `now` may be older still.
-        let now = now.max(Instant::now());
-        Ok(self.vigil.sees(
-            Sight {
-                run_id: facts.run_id,
-                uptime,
-                redis_us,
-            },
-            now,
-        ))
+        let seen = self.core.pool.sight().await?;
+        // The answers are as old as their round trip; `now` may be older still.
+        Ok(self.vigil.sees(seen, now.max(Instant::now())))
     }
 
     async fn bury_the_dead(&self) -> Result<(), StoreError> {

@@ -21,18 +21,36 @@ use super::{
 };
 use crate::{Context, JobError, ambient, registry::Registry};
 
-/// Runs a held job and hands in how it ended. The slot is free again when this returns.
+/// The place of one run; the pumps are told when it is free again. A thread that cannot be stopped shares it with its
+/// run, so that it stays taken until both are over.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    slot: Option<Taken>,
+    station: Arc<Station>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        drop(self.slot.take());
+        self.station.wake.notify_one();
+    }
+}
+
+/// Runs a held job and hands in how it ended. Its place is free again when this and every thread of it has returned.
 pub(crate) async fn run(core: Arc<Core>, station: Arc<Station>, job: Arc<Held>, slot: Taken) {
+    let seat = Arc::new(Seat {
+        slot: Some(slot),
+        station: Arc::clone(&station),
+    });
     if let Some(context) = &job.context
         && job.start()
     {
+        context.sit(&seat);
         let _ = job.started_at.set(ambient::now_ms() / 1000);
         if let Some(ending) = conduct(&core, &job, context).await {
             station.hand_in(ending);
         }
     }
-    drop(slot);
-    station.wake.notify_one();
 }
 
 /// The run itself; `None` when it was interrupted and is left to whoever gives it back.
@@ -117,20 +135,23 @@ pub(crate) async fn perform(
     ctx: &Context,
     timeout: Option<Duration>,
 ) -> Result<(), JobError> {
-    let guarded = catch_panics(registry.perform(ctx));
-    let Some(limit) = timeout else {
-        return guarded.await;
-    };
-    match tokio::time::timeout(limit, guarded).await {
-        Ok(result) => result,
-        Err(_) => {
-            ctx.cancellation().cancel();
-            Err(JobError::retry(
-                "Timeout",
-                format!("the run took longer than its limit of {limit:?}"),
-            ))
+    // Around the timeout too: dropping a run that is cut off runs the handler's destructors, and those may panic.
+    catch_panics(async {
+        let Some(limit) = timeout else {
+            return registry.perform(ctx).await;
+        };
+        match tokio::time::timeout(limit, registry.perform(ctx)).await {
+            Ok(result) => result,
+            Err(_) => {
+                ctx.cancellation().cancel();
+                Err(JobError::retry(
+                    "Timeout",
+                    format!("the run took longer than its limit of {limit:?}"),
+                ))
+            }
         }
-    }
+    })
+    .await
 }
 
 async fn catch_panics(run: impl Future<Output = Result<(), JobError>>) -> Result<(), JobError> {
@@ -138,7 +159,14 @@ async fn catch_panics(run: impl Future<Output = Result<(), JobError>>) -> Result
     poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
             Ok(poll) => poll,
-            Err(panic) => Poll::Ready(Err(JobError::retry("Panic", words(&*panic)))),
+            Err(panic) => {
+                let error = JobError::retry("Panic", words(&*panic));
+                // A payload may panic when it is dropped, and the next one again: the second is leaked.
+                if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+                    std::mem::forget(again);
+                }
+                Poll::Ready(Err(error))
+            }
         },
     )
     .await

@@ -18,16 +18,12 @@ const BEAT_GRACE: Duration = Duration::from_millis(200);
 /// How often the wait looks whether everything has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Waits up to the configured timeout until nothing is held any more. `true`: nothing is.
-pub(crate) async fn drain(core: &Core, life: &Life) -> bool {
+/// Waits up to the configured timeout until every run has ended and that is written.
+pub(crate) async fn drain(core: &Core, life: &Life) {
     let deadline = Instant::now() + core.config.timeout;
-    while !life.is_empty() {
-        if Instant::now() >= deadline {
-            return false;
-        }
+    while !life.is_done() && Instant::now() < deadline {
         tokio::time::sleep(LOOK).await;
     }
-    true
 }
 
 /// Waits a little for chores that were told to stop, then cuts them off: each of their steps is whole in Redis anyway.
@@ -61,7 +57,12 @@ pub(crate) async fn close(core: &Core, life: &Life, pumps: Vec<JoinHandle<()>>) 
             "jobs still run; they are given back"
         );
     }
-    unfinished.iter().for_each(|job| job.interrupt());
+    for job in &unfinished {
+        // What has not started will not start any more.
+        if !job.withdraw() {
+            job.interrupt();
+        }
+    }
     life.closed.cancel();
     let end = tokio::time::Instant::now() + GRACE;
     let left = tokio::time::timeout_at(end, async {

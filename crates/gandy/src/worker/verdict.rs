@@ -43,9 +43,14 @@ pub(crate) fn judge(payload: &Payload, error: &JobError, now: Circumstances<'_>)
     let record = |count| failure::record(payload, &info, count, now.now_ms, now.stamps, now.queue);
     let verdict = match error.next() {
         Next::Snooze(delay) => {
-            let exit = Exit::Schedule(delay, payload.raw().to_owned());
+            // Promotion goes by the payload's queue; this one may have been fetched from another, or names none.
+            let payload = if payload.queue() == Some(now.queue) {
+                payload.raw().to_owned()
+            } else {
+                payload.edit().set_str("queue", now.queue).finish()
+            };
             return Sentence {
-                exit,
+                exit: Exit::Schedule(delay, payload),
                 dies: false,
                 failed: false,
             };

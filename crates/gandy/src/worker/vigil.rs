@@ -5,17 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use gandy_store::Sight;
+
 /// A jump of Redis' clock against ours that is no drift.
 const JUMP: Duration = Duration::from_secs(1);
-
-/// What one look at the server showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sight {
-    pub(crate) run_id: String,
-    pub(crate) uptime: Duration,
-    /// Microseconds since the epoch on Redis' clock.
-    pub(crate) redis_us: i64,
-}
 
 /// The watcher's memory.
 #[derive(Debug)]
