@@ -10,7 +10,7 @@
 //! `REDIS_URL` names Redis, `HOST` and `PORT` where to listen (127.0.0.1:8080). Whoever reaches that port chooses which
 //! readable files are counted, so keep it to this machine.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use axum::{
@@ -42,6 +42,7 @@ struct App {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let url = redis_url();

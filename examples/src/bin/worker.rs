@@ -3,7 +3,7 @@
 //! `REDIS_URL` names Redis. TERM or INT stops it: running jobs get 25 s, what is left goes back to its queue. TSTP only
 //! stops claiming, TTIN logs what runs.
 
-use std::time::Duration;
+use std::{io::IsTerminal, time::Duration};
 
 use gandy::{BlockingHandler, Context, Handler, JobError, Server, Worker, WorkerConfig};
 use gandy_examples::{
@@ -52,6 +52,7 @@ impl BlockingHandler<Manifest> for Checksums {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let url = redis_url();
