@@ -67,3 +67,14 @@ class FailJob
     record { raise ArgumentError, message }
   end
 end
+
+# The classes of Gandy's own test worker, so that both can be measured with the same payloads.
+class Noop
+  include Sidekiq::Worker
+
+  def perform(*)
+  end
+end
+
+class Note < HistoryJob
+end
