@@ -9,7 +9,7 @@ use std::{
 };
 
 use gandy_protocol::{Payload, QueueName, StampFormat};
-use gandy_store::{Due, DueEntry, Promotion, StoreError, Waiting};
+use gandy_store::{Due, DueEntry, Line, Promotion, StoreError, Waiting};
 
 use super::{chore::Chore, core::Core};
 
@@ -23,6 +23,8 @@ const PAGE: usize = 500;
 /// The promoter of one worker.
 pub(crate) struct Promoter {
     core: Arc<Core>,
+    /// Its own: it asks 25 times a second, and each checkout from the pool would add a PING and an UNWATCH to that.
+    line: Line,
     /// Whether this worker has the duty; the reaper follows it.
     on_duty: Arc<AtomicBool>,
 }
@@ -31,6 +33,7 @@ impl Promoter {
     pub(crate) fn new(core: &Arc<Core>, on_duty: &Arc<AtomicBool>) -> Self {
         Self {
             core: Arc::clone(core),
+            line: core.line(core.config.server.patience().reply),
             on_duty: Arc::clone(on_duty),
         }
     }
@@ -52,8 +55,7 @@ impl Promoter {
             })
             .collect();
         let moved = self
-            .core
-            .pool
+            .line
             .promote(from, self.core.config.grave(), &entries)
             .await?;
         if moved.buried > 0 {
@@ -85,7 +87,7 @@ impl Chore for Promoter {
             self.on_duty.store(false, Ordering::Release);
             return Ok(LOOK);
         };
-        let due = self.core.pool.due(&life.identity, DUTY, PAGE).await;
+        let due = self.line.due(&life.identity, DUTY, PAGE).await;
         if !matches!(due, Ok(Due::Mine { .. })) {
             self.on_duty.store(false, Ordering::Release);
         }
