@@ -427,6 +427,52 @@ hmac = { secret = { file = "token" } }
     wait_until_gone(&[program]);
 }
 
+#[test]
+fn what_a_job_says_cannot_forge_a_log_line_or_command_a_terminal() {
+    let redis = RedisServer::start();
+    let site = Site::new("[jobs.A]\nexec = [\"true\"]\n");
+    push(&redis, &job("Evil\\u001b[2J", "j\\nFORGED line", "[]"));
+    let worker = site.worker(&redis.url(), &[], &[]);
+    wait_until(DEADLINE, "the retry", || {
+        redis.cli(&["ZCARD", "retry"]) == "1"
+    });
+    worker.signal(Signal::SIGTERM);
+    worker.wait_exit(DEADLINE);
+    let log = worker.stderr();
+    assert!(log.contains("Evil") && log.contains("FORGED"), "{log}");
+    assert!(log.chars().all(|c| c == '\n' || !c.is_control()), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("FORGED")), "{log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn open_files_are_raised_to_what_the_concurrency_needs() {
+    let redis = RedisServer::start();
+    let site = Site::new("[jobs.A]\nexec = [\"true\"]\n");
+    let mut command = Command::new("sh");
+    let script = format!(
+        "ulimit -S -n 300; exec {} -c 100",
+        support::binary().display()
+    );
+    command
+        .args(["-c", &script])
+        .current_dir(&site.folder)
+        .env("REDIS_URL", redis.url());
+    let worker = Proc::spawn("gandy-worker", command);
+    wait_until(DEADLINE, "it runs", || {
+        redis.cli(&["SCARD", "processes"]) == "1"
+    });
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", worker.pid())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let soft: u64 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert_eq!(soft, 256 + 8 * 100);
+    worker.signal(Signal::SIGTERM);
+    worker.wait_exit(DEADLINE);
+}
+
 fn parent_of(pid: u32) -> u32 {
     let stat =
         std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap();
