@@ -2,15 +2,17 @@
 //!
 //! `REDIS_URL`, `CREW_QUEUES` (separated by blanks; default `default`), `CREW_CONCURRENCY` (10), `CREW_TIMEOUT_MS`
 //! (25,000), `CREW_NAMESPACE`, `CREW_THREADS` of the job runtime (2), `GANDY_TEST_HISTORY` (a folder; without it nothing
-//! is noted), `CREW_MAX_FETCH` in bytes.
+//! is noted), `CREW_MAX_FETCH` in bytes, `CREW_STAMPS` (`seconds` beside Ruby below 8), `CREW_TAG`, `CREW_LABELS`
+//! (separated by blanks).
 //!
 //! Classes: `Note` (notes start and end), `Nap` (args: milliseconds), `Stubborn` (the same without heeding cancellation,
 //! not even of its task: it blocks the thread), `StubbornFail` (the same, then fails), `Fail` (always), `Pill` (aborts the process), `Crash` (args: 1 = the
-//! process is killed at the start of the run, 2 = at its end), `Noop`.
+//! process is killed at the start of the run, 2 = at its end), `Noop`; and of Ruby's (`tests/ruby/worker.rb`) `SleepJob`
+//! (args: seconds).
 
 use std::{path::PathBuf, process::exit, sync::Arc, time::Duration};
 
-use gandy::{Context, JobError, Server, Worker, WorkerConfig};
+use gandy::{Context, JobError, Server, StampFormat, Worker, WorkerConfig};
 use gandy_tests::HistoryWriter;
 use nix::{
     sys::signal::{Signal, kill},
@@ -54,11 +56,21 @@ async fn run() -> anyhow::Result<()> {
     config.timeout = Duration::from_millis(number("CREW_TIMEOUT_MS", 25_000) as u64);
     config.namespace = variable("CREW_NAMESPACE").unwrap_or_default();
     config.max_fetch_payload = number("CREW_MAX_FETCH", 64 << 20);
+    if variable("CREW_STAMPS").as_deref() == Some("seconds") {
+        config.stamps = StampFormat::Seconds;
+    }
+    config.tag = variable("CREW_TAG").unwrap_or_default();
+    config.labels = variable("CREW_LABELS")
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
     let name = format!("crew-{}", std::process::id());
     let history =
         variable("GANDY_TEST_HISTORY").map(|dir| HistoryWriter::open(&PathBuf::from(dir), &name));
     let note = Notebook(history.map(Arc::new));
-    let (n1, n2, n3, n4, n5) = (
+    let (n1, n2, n3, n4, n5, n6) = (
+        note.clone(),
         note.clone(),
         note.clone(),
         note.clone(),
@@ -73,6 +85,11 @@ async fn run() -> anyhow::Result<()> {
         })
         .handler_fn("Nap", move |(millis,): (u64,), ctx: Context| {
             let note = n2.clone();
+            async move { note.around(&ctx, nap(millis, &ctx)).await }
+        })
+        .handler_fn("SleepJob", move |(seconds,): (f64,), ctx: Context| {
+            let note = n6.clone();
+            let millis = (seconds * 1000.0) as u64;
             async move { note.around(&ctx, nap(millis, &ctx)).await }
         })
         .handler_fn("Stubborn", move |(millis,): (u64,), ctx: Context| {

@@ -134,6 +134,11 @@ impl Keys {
         self.key(&[id.as_ref(), ":work"])
     }
 
+    /// Hash: the same under the name that Sidekiq up to 6.4.1 writes and reads.
+    pub fn workers(&self, id: &(impl AsRef<str> + ?Sized)) -> String {
+        self.key(&[id.as_ref(), ":workers"])
+    }
+
     /// List: signals that the dashboard sent to a process.
     pub fn signals(&self, id: &(impl AsRef<str> + ?Sized)) -> String {
         self.key(&[id.as_ref(), "-signals"])
@@ -314,6 +319,7 @@ pub const TABLE: &[KeyRow] = &[
     row(SIDEKIQ, "processes", "set", "identities of all processes", "empty = gone"),
     row(SIDEKIQ, "<identity>", "hash", "a process's heartbeat: info, concurrency, busy, beat, rtt_us, quiet, rss", "60 s after the last beat"),
     row(SIDEKIQ, "<identity>:work", "hash", "what a process is running: queue, payload, since when", "60 s after the last beat"),
+    row(SIDEKIQ, "<identity>:workers", "hash", "the same for Sidekiq up to 6.4.1; Gandy writes it where stamps are seconds", "60 s after the last beat"),
     row(SIDEKIQ, "<identity>-signals", "list", "TSTP, TERM or TTIN sent by a dashboard", "60 s, or when obeyed"),
     row(SIDEKIQ, "process_cleanup", "string", "lock: dead processes leave `processes` at most once a minute", "60 s"),
     row(SIDEKIQ, "stat:processed", "string", "runs ended since ever, failed ones included", "never"),

@@ -150,6 +150,7 @@ pub enum StampFormat {
     #[default]
     Milliseconds,
     /// Seconds with a fraction: for as long as a Sidekiq below 8 reads the payloads. It takes an integer for seconds.
+    /// A worker then also shows its running jobs where Sidekiq up to 6.4.1 looks for them.
     Seconds,
 }
 

@@ -53,7 +53,8 @@ pub struct Beat {
 }
 
 impl Line {
-    /// Writes the process' hash (`fields`) and its running jobs (`work`: id → JSON), all in one transaction.
+    /// Writes the process' hash (`fields`) and its running jobs (`work`: id → JSON), all in one transaction. With
+    /// `old_readers` also where Sidekiq up to 6.4.1 looks for running jobs: its `WorkSet` shows none otherwise.
     ///
     /// # Errors
     /// Any; the next beat writes it all anew.
@@ -62,6 +63,7 @@ impl Line {
         identity: &Identity,
         fields: &[(String, String)],
         work: &[(String, String)],
+        old_readers: bool,
     ) -> Result<Beat, StoreError> {
         let (keys, id) = (self.keys(), identity.as_str());
         let (shown, running) = (keys.process(id), keys.work(id));
@@ -70,10 +72,14 @@ impl Line {
         pipe.cmd("SADD").arg(keys.processes()).arg(id);
         pipe.cmd("HSET").arg(&shown).arg(fields);
         pipe.cmd("EXPIRE").arg(&shown).arg(SHOWN_SECS);
-        pipe.cmd("UNLINK").arg(&running);
+        pipe.cmd("UNLINK").arg(&running).arg(keys.workers(id));
         if !work.is_empty() {
             pipe.cmd("HSET").arg(&running).arg(work);
             pipe.cmd("EXPIRE").arg(&running).arg(SHOWN_SECS);
+            if old_readers {
+                // The server copies, TTL included: payloads may be large and are sent once.
+                pipe.cmd("COPY").arg(&running).arg(keys.workers(id));
+            }
         }
         let started = Instant::now();
         let replies = self.transaction(&mut pipe).await?;

@@ -225,6 +225,7 @@ impl Line {
         for name in &names {
             pipe.cmd("HGETALL").arg(keys.process(name));
             pipe.cmd("HGETALL").arg(keys.work(name));
+            pipe.cmd("HGETALL").arg(keys.workers(name));
         }
         let mut replies = self.each(&pipe).await?.into_iter();
         let mut rows = Vec::with_capacity(names.len());
@@ -236,8 +237,13 @@ impl Line {
                     .and_then(|value| self.read(value).ok())
                     .unwrap_or_default()
             };
-            let fields = map();
-            let mut work: Vec<(String, String)> = map().into_iter().collect();
+            let (fields, running, of_old_sidekiq) = (map(), map(), map());
+            let shown = if running.is_empty() {
+                of_old_sidekiq
+            } else {
+                running
+            };
+            let mut work: Vec<(String, String)> = shown.into_iter().collect();
             work.sort_unstable();
             rows.push(ProcessRow {
                 identity,

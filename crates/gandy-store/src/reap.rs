@@ -276,6 +276,7 @@ impl Line {
         pipe.cmd("SREM").arg(keys.processes()).arg(id);
         pipe.cmd("UNLINK")
             .arg(keys.work(identity))
+            .arg(keys.workers(identity))
             .arg(keys.process(identity));
         self.all(&pipe).await.map(drop)
     }

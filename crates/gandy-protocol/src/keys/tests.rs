@@ -17,6 +17,7 @@ fn all(keys: &Keys) -> Vec<String> {
         keys.processes(),
         keys.process(&id),
         keys.work(&id),
+        keys.workers(&id),
         keys.signals(&id),
         keys.process_cleanup(),
         keys.stat_processed(),

@@ -24,7 +24,8 @@ pub struct WorkerConfig {
     /// How long running jobs may go on after a stop before they are given back. Default 25 s, below the 30 s after
     /// which Kubernetes kills.
     pub timeout: Duration,
-    /// How times are written into payloads. Default milliseconds, as Sidekiq 8.
+    /// How times are written into payloads. Default milliseconds, as Sidekiq 8. [`StampFormat::Seconds`] while any Ruby
+    /// below Sidekiq 8 reads them; it also shows running jobs to Sidekiq up to 6.4.1, which looks in another key.
     pub stamps: StampFormat,
     /// Retries of a job with `retry: true`. Default 25.
     pub max_retries: u32,

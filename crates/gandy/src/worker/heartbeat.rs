@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_protocol::{Beat, CapsuleInfo, Minute, ProcessInfo, work_value};
+use gandy_protocol::{Beat, CapsuleInfo, Minute, ProcessInfo, StampFormat, work_value};
 use gandy_store::StoreError;
 
 use super::{
@@ -97,7 +97,10 @@ impl Heartbeat {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        let seen = line.beat(&self.life.identity, &fields, &work).await?;
+        let old_readers = self.core.config.stamps == StampFormat::Seconds;
+        let seen = line
+            .beat(&self.life.identity, &fields, &work, old_readers)
+            .await?;
         self.round_trip = seen.round_trip;
         self.slow = if seen.round_trip > SLOW {
             self.slow + 1
