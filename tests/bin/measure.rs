@@ -42,7 +42,7 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|");
     for slots in [10, 25, 100] {
-        let runs = (0..repetitions)
+        let runs: Vec<Run> = (0..repetitions)
             .map(|_| drain_gandy(program, slots, jobs))
             .collect();
         row(
@@ -56,8 +56,8 @@ fn main() {
     let ruby = RubySidekiq::find("measure", &probe).map(|ruby| ruby.version().to_owned());
     if let Some(version) = &ruby {
         let fewer = (jobs / RUBY_SHARE).max(1);
-        let runs = (0..repetitions).map(|_| drain_ruby(10, fewer)).collect();
-        row(&format!("Sidekiq {version}"), 10, fewer, runs);
+        let runs: Vec<Run> = (0..repetitions).map(|_| drain_ruby(10, fewer)).collect();
+        row(&format!("Sidekiq {version}"), 10, fewer, &runs);
     }
     println!("\n| worker | slots | pick-up p50 ms | p99 ms | max ms | RSS idle MB |");
     println!("|---|---|---|---|---|---|");
@@ -75,7 +75,7 @@ struct Run {
     rss_mb: f64,
 }
 
-fn row(name: &str, slots: usize, jobs: usize, runs: Vec<Run>) {
+fn row(name: &str, slots: usize, jobs: usize, runs: &[Run]) {
     let cell = |digits: usize, pick: fn(&Run) -> f64| {
         let mut values: Vec<f64> = runs.iter().map(pick).collect();
         values.sort_by(f64::total_cmp);

@@ -26,6 +26,7 @@ impl Crew {
 
     /// Sets an environment variable.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // `1000` reads better than `&1000`
     pub fn set(mut self, name: &'static str, value: impl ToString) -> Self {
         self.variables.retain(|(other, _)| *other != name);
         self.variables.push((name, value.to_string()));
