@@ -74,7 +74,7 @@ run_redis_server() {
 
 # "7.0.15" of "Redis server v=7.0.15 sha=…"; empty if it is no such program.
 redis_version() {
-    (run_redis_server "$1" --version) 2>/dev/null | sed -n 's/.* v=\([0-9][0-9.]*\).*/\1/p'
+    { (run_redis_server "$1" --version) 2>/dev/null || true; } | sed -n 's/.* v=\([0-9][0-9.]*\).*/\1/p'
 }
 
 # Sets REDIS_SERVER to a server of version 7.0 or later; also read by the tests' harness. False if there is none.
