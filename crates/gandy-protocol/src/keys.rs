@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
-use crate::civil::Minute;
 use crate::identity::Identity;
 use crate::metrics;
+use crate::minute::Minute;
 pub use crate::queue_name::{QueueName, QueueNameError};
 
 /// Builds key names under one prefix: none (plain Sidekiq), or a namespace.

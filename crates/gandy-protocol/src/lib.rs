@@ -5,7 +5,6 @@
 //! [`keys::TABLE`].
 
 pub mod args;
-pub mod civil;
 pub mod digest;
 pub mod edit;
 pub mod failure;
@@ -14,6 +13,7 @@ pub mod identity;
 pub mod jid;
 pub mod keys;
 pub mod metrics;
+pub mod minute;
 pub mod payload;
 pub mod queue;
 pub mod queue_name;
@@ -23,13 +23,13 @@ mod scan;
 pub mod stamp;
 mod text;
 
-pub use civil::Minute;
 pub use digest::{recovery_id, sha1_hex};
 pub use edit::Edit;
 pub use failure::{ErrorInfo, decode_backtrace};
 pub use heartbeat::{Beat, CapsuleInfo, ProcessInfo, work_value};
 pub use identity::{Identity, IdentityError};
 pub use keys::{KeyError, KeyRow, Keys};
+pub use minute::Minute;
 pub use payload::{Payload, Unparsable};
 pub use queue::{QueueError, QueueOrder, QueueSpec};
 pub use queue_name::{QueueName, QueueNameError};

@@ -2,7 +2,7 @@
 //!
 //! Belongs here: names and steps. Does not belong here: counting, and when counts are flushed.
 
-use crate::civil::Minute;
+use crate::minute::Minute;
 
 /// Seconds that a minute key and a histogram live.
 pub const MINUTE_TTL_S: u32 = 8 * 3_600;

@@ -2,7 +2,9 @@
 //!
 //! Belongs here: the forms. Does not belong here: which field holds a time, and what time it is now.
 
-use crate::civil;
+use chrono::format::{self, Parsed, StrftimeItems};
+use chrono::{FixedOffset, NaiveDate, NaiveTime};
+
 use crate::payload::integer;
 use crate::text;
 
@@ -65,81 +67,31 @@ fn number(text: &str) -> Option<Stamp> {
     text.parse().ok().and_then(Stamp::from_seconds)
 }
 
-/// `2026-11-23T01:41:44.597+01:00` and its common variants: a space for `T`, no seconds, `Z`, `UTC`, `+0100`, no zone.
+/// `2026-11-23T01:41:44.597+01:00` and its common variants: a space for `T`, a comma for the point, no seconds, `Z`, `UTC`,
+/// `+0100`, `+01`, no zone. chrono also takes numbers without their leading zero. A leap second is the next minute's
+/// first, as for every clock that counts.
 fn iso8601(text: &str) -> Option<Stamp> {
-    let mut rest = text.as_bytes();
-    let year = digits(&mut rest, 4)?;
-    eat(&mut rest, b"-")?;
-    let month = digits(&mut rest, 2)?;
-    eat(&mut rest, b"-")?;
-    let day = digits(&mut rest, 2)?;
-    eat(&mut rest, b"Tt ")?;
-    let hour = digits(&mut rest, 2)?;
-    eat(&mut rest, b":")?;
-    let minute = digits(&mut rest, 2)?;
-    let mut second = 0;
-    let mut fraction = 0;
-    if eat(&mut rest, b":").is_some() {
-        second = digits(&mut rest, 2)?;
-        if eat(&mut rest, b".,").is_some() {
-            fraction = millis(&mut rest)?;
-        }
-    }
-    let offset = zone(rest)?;
-    // 60 is a leap second: Ruby writes it, and it is the next minute's first for every clock that counts.
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let minutes = (civil::days(year, month, day)? * 24 + hour) * 60 + minute - offset;
-    Some(Stamp((minutes * 60 + second) * 1_000 + fraction))
+    let text = text.replace(',', ".");
+    let (date, rest) = NaiveDate::parse_and_remainder(&text, "%Y-%m-%d").ok()?;
+    let rest = rest.strip_prefix(['T', 't', ' '])?;
+    let (time, rest) = NaiveTime::parse_and_remainder(rest, "%H:%M:%S%.f")
+        .or_else(|_| NaiveTime::parse_and_remainder(rest, "%H:%M"))
+        .ok()?;
+    let instant = date
+        .and_time(time)
+        .and_local_timezone(zone(rest)?)
+        .single()?;
+    Some(Stamp(instant.timestamp_millis()))
 }
 
-fn eat(rest: &mut &[u8], any_of: &[u8]) -> Option<()> {
-    let (first, tail) = rest.split_first()?;
-    any_of.contains(first).then(|| *rest = tail)
-}
-
-fn digits(rest: &mut &[u8], count: usize) -> Option<i64> {
-    let (head, tail) = rest.split_at_checked(count)?;
-    *rest = tail;
-    head.iter().try_fold(0, |sum, byte| {
-        byte.is_ascii_digit()
-            .then(|| sum * 10 + i64::from(byte - b'0'))
-    })
-}
-
-/// A fraction of a second of any length, cut to milliseconds.
-fn millis(rest: &mut &[u8]) -> Option<i64> {
-    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (fraction, tail) = rest.split_at(length);
-    *rest = tail;
-    let digit = |place: usize| fraction.get(place).map_or(0, |byte| i64::from(byte - b'0'));
-    (length > 0).then(|| digit(0) * 100 + digit(1) * 10 + digit(2))
-}
-
-/// Minutes east of UTC.
-fn zone(mut rest: &[u8]) -> Option<i64> {
-    if matches!(rest, b"" | b"Z" | b"z" | b"UTC" | b" UTC") {
-        return Some(0);
-    }
-    let _ = eat(&mut rest, b" ");
-    let (sign, tail) = rest.split_first()?;
-    rest = tail;
-    let hours = digits(&mut rest, 2)?;
-    let _ = eat(&mut rest, b":");
-    let minutes = if rest.is_empty() {
-        0
-    } else {
-        digits(&mut rest, 2)?
+fn zone(text: &str) -> Option<FixedOffset> {
+    let text = match text.trim_start() {
+        "" | "UTC" => "Z",
+        offset => offset,
     };
-    if !rest.is_empty() || hours > 23 || minutes > 59 {
-        return None;
-    }
-    match sign {
-        b'+' => Some(hours * 60 + minutes),
-        b'-' => Some(-(hours * 60 + minutes)),
-        _ => None,
-    }
+    let mut parsed = Parsed::new();
+    format::parse(&mut parsed, text, StrftimeItems::new("%#z")).ok()?;
+    parsed.to_fixed_offset().ok()
 }
 
 /// How times are written into payloads.
@@ -221,6 +173,21 @@ mod tests {
             millis_of("\"2016-12-31T23:59:60Z\""),
             millis_of("\"2017-01-01T00:00:00Z\"")
         );
+    }
+
+    #[test]
+    fn dates_that_do_not_exist_are_refused() {
+        for date in [
+            "2026-02-29",
+            "1900-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-04-31",
+            "2026-01-00",
+        ] {
+            assert_eq!(millis_of(&format!("\"{date}T00:00Z\"")), None, "{date}");
+        }
+        assert!(millis_of("\"2000-02-29T00:00Z\"").is_some());
     }
 
     #[test]
