@@ -1,2 +1,58 @@
-//! Being built.
-fn main() {}
+//! The command `gandy`: pushes jobs and looks at what Redis holds.
+//!
+//! # Layout
+//! * `cli`: the command line; `connection`: which Redis it means; `verb/`: one file for each verb.
+//! * `failure`: what went wrong, and its exit code; `output`: standard output and standard error.
+//! * `table`, `words`, `printable`: what people read; `document`: what programs read.
+//! * `json_args`, `place`, `span`: words of the command line that become something else.
+//!
+//! All work on Redis is done by [`gandy::Client`] and [`gandy::Inspect`]; nothing here knows a key.
+
+mod cli;
+mod connection;
+mod document;
+mod failure;
+mod json_args;
+mod output;
+mod place;
+mod printable;
+mod span;
+mod table;
+mod verb;
+mod words;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+fn main() -> ExitCode {
+    // The library's warnings, such as a queue's name that could not be written.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .init();
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: &cli::Cli) -> Result<(), Failure> {
+    // It fails only when one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::bug(format!("no runtime could be started: {error}")))?;
+    runtime.block_on(verb::run(cli))
+}

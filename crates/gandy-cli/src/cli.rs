@@ -1,0 +1,163 @@
+//! The command line: verbs, the flags that go with all of them, and what is said about a wrong one. A verb's own flags
+//! are in its file under `verb/`.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use gandy::{Keys, redact};
+
+use crate::failure::exit;
+use crate::output;
+use crate::verb::{jobs, processes, push, queues, stats};
+
+const MORE: &str = r#"EXAMPLES
+  gandy push Mailer 42 '"hello"'                     push a job, print its jid
+  gandy push Mailer 42 --queue low --in 10m          the same in ten minutes, on queue low
+  gandy push --stdin < jobs.jsonl                    push one job for each line of JSON
+  gandy stats                                        how many jobs wait, run, failed
+  gandy jobs queue:default --limit 5                 the jobs that run next
+  gandy jobs dead --json | jq '.[].payload'          the exact payloads of what died
+  gandy processes --redis redis://10.0.0.5:6379/1    who works there
+  gandy VERB --help                                  examples of each verb
+
+ENVIRONMENT
+  REDIS_URL, else the file named by REDIS_URL_FILE, says where Redis is; --redis comes first, and without any it is
+  redis://127.0.0.1:6379/0. Others on this machine can see a flag: keep passwords in the environment or the file.
+  GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
+
+OUTPUT
+  Tables are for people and may change. --json prints exactly one JSON document (lists are arrays, payloads exactly as
+  they are in Redis) on standard output; everything else goes to standard error.
+
+EXIT CODES
+  0 done, 2 wrong command line or settings, 65 bad input data, 69 Redis unavailable (nothing was done),
+  70 a bug in gandy, 74 input could not be read or output not written, 75 a push without an answer: it may have been
+  done, 77 Redis refused"#;
+
+/// Push background jobs, and look at queues, sets and worker processes in Redis.
+#[derive(Debug, Parser)]
+#[command(name = "gandy", version, after_help = MORE, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Flags that go with every verb, before or after it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every verb, before or after it")]
+pub(crate) struct Common {
+    /// Where Redis is: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix:///PATH [default: the environment's]
+    #[arg(long, global = true, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(Url(text.to_owned())))]
+    pub(crate) redis: Option<Url>,
+
+    /// Put NAME and a colon before every key
+    #[arg(long, global = true, value_name = "NAME", env = "GANDY_NAMESPACE", hide_env = true, value_parser = namespace)]
+    pub(crate) namespace: Option<String>,
+
+    /// Print the result as one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Push(push::PushArgs),
+    Stats(stats::StatsArgs),
+    Queues(queues::QueuesArgs),
+    Jobs(jobs::JobsArgs),
+    Processes(processes::ProcessesArgs),
+}
+
+/// A URL as it was given. It is read later and not by clap, whose errors would repeat it with its password.
+#[derive(Clone)]
+pub(crate) struct Url(pub(crate) String);
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redact(&self.0))
+    }
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    match Keys::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads the command line; an `Err` has said all there is to say.
+pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let words: Vec<OsString> = words.collect();
+    let error = match Cli::try_parse_from(&words) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    if !error.use_stderr() {
+        let printed = output::print(error.render().to_string().trim_end());
+        return Err(printed.map_or_else(|failure| failure.code.into(), |()| ExitCode::SUCCESS));
+    }
+    let rendered = error.render();
+    let text = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        rendered.ansi().to_string()
+    } else {
+        rendered.to_string()
+    };
+    let help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    output::say(
+        if help {
+            text
+        } else {
+            without_passwords(text, &words)
+        }
+        .trim_end(),
+    );
+    Err(exit::USAGE.into())
+}
+
+/// Clap repeats a word that it does not understand, and that word may be a URL in the wrong place.
+fn without_passwords(mut text: String, words: &[OsString]) -> String {
+    for word in words.iter().filter_map(|word| word.to_str()) {
+        let value = word.split_once('=').map_or(word, |(_, value)| value);
+        for secret in [word, value] {
+            if secret.contains("://") {
+                text = text.replace(secret, &redact(secret));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_url_is_never_shown_whole() {
+        let words = ["gandy", "stats", "--json=redis://u:S3CR3T@h"];
+        let error = Cli::try_parse_from(words).unwrap_err().to_string();
+        assert!(error.contains("S3CR3T"), "{error}");
+        let shown = without_passwords(error, &words.map(OsString::from));
+        assert!(
+            shown.contains("redis://u:***@h") && !shown.contains("S3CR3T"),
+            "{shown}"
+        );
+        let cli = Cli::try_parse_from(["gandy", "stats", "--redis", "redis://u:S3CR3T@h"]).unwrap();
+        assert!(!format!("{cli:?}").contains("S3CR3T"));
+    }
+}

@@ -1,0 +1,39 @@
+//! Which Redis and which keys the command line and the environment mean.
+
+use gandy::{Client, Inspect, Server};
+
+use crate::cli::Common;
+use crate::failure::Failure;
+
+/// The largest payload that is pushed, as the library has it.
+pub(crate) const MAX_PAYLOAD: usize = 1 << 20;
+
+impl Common {
+    /// A client that is connected to a server new enough for Gandy.
+    pub(crate) async fn client(&self) -> Result<Client, Failure> {
+        let client = Client::builder()
+            .server(self.server()?)
+            .namespace(self.namespace())
+            .max_payload(MAX_PAYLOAD)
+            .connect()
+            .await?;
+        Ok(client)
+    }
+
+    /// A view that connects when it is first used.
+    pub(crate) fn inspect(&self) -> Result<Inspect, Failure> {
+        Ok(Inspect::new(self.server()?, self.namespace())?)
+    }
+
+    fn server(&self) -> Result<Server, Failure> {
+        let server = match &self.redis {
+            Some(url) => Server::new(&url.0),
+            None => Server::from_env(),
+        };
+        server.map_err(|error| Failure::from(gandy::Error::from(error)))
+    }
+
+    fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or_default()
+    }
+}

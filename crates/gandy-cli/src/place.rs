@@ -1,0 +1,59 @@
+//! The word that names where jobs wait: `queue:NAME`, `retry`, `schedule` or `dead`.
+
+use gandy::{Place, QueueName};
+
+use crate::printable::printable;
+
+pub(crate) fn parse(word: &str) -> Result<Place, String> {
+    if let Some(name) = word.strip_prefix("queue:") {
+        return match QueueName::check(name) {
+            Ok(()) => Ok(Place::Queue(name.to_owned())),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    let meant = match word {
+        "retry" => return Ok(Place::Retry),
+        "schedule" => return Ok(Place::Schedule),
+        "dead" => return Ok(Place::Dead),
+        "retries" => "retry".to_owned(),
+        "scheduled" => "schedule".to_owned(),
+        "queue" | "queues" | "" => "queue:NAME".to_owned(),
+        name => format!("queue:{}", printable(name)),
+    };
+    Err(format!(
+        "write queue:NAME, retry, schedule or dead; did you mean {meant}?"
+    ))
+}
+
+/// The same word again.
+pub(crate) fn name(place: &Place) -> String {
+    match place {
+        Place::Queue(name) => format!("queue:{name}"),
+        Place::Schedule => "schedule".to_owned(),
+        Place::Retry => "retry".to_owned(),
+        Place::Dead => "dead".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_back_and_a_near_miss_is_named() {
+        for word in ["queue:default", "queue:a:b", "retry", "schedule", "dead"] {
+            assert_eq!(parse(word).map(|place| name(&place)), Ok(word.to_owned()));
+        }
+        for (word, meant) in [
+            ("mailers", "queue:mailers?"),
+            ("retries", "retry?"),
+            ("queue", "queue:NAME?"),
+        ] {
+            assert!(
+                parse(word).is_err_and(|error| error.ends_with(meant)),
+                "{word}"
+            );
+        }
+        assert!(parse("queue:").is_err());
+    }
+}

@@ -1,0 +1,24 @@
+//! One file for each verb: its flags, its examples, what it does and the shape of its JSON. `bulk` is the larger half of
+//! `push`: `--stdin`.
+
+mod bulk;
+pub(crate) mod jobs;
+pub(crate) mod processes;
+pub(crate) mod push;
+pub(crate) mod queues;
+pub(crate) mod stats;
+
+use crate::cli::{Cli, Verb};
+use crate::failure::Failure;
+
+/// Does what the command line says.
+pub(crate) async fn run(cli: &Cli) -> Result<(), Failure> {
+    let common = &cli.common;
+    match &cli.verb {
+        Verb::Push(args) => push::run(args, common).await,
+        Verb::Stats(_) => stats::run(common).await,
+        Verb::Queues(_) => queues::run(common).await,
+        Verb::Jobs(args) => jobs::run(args, common).await,
+        Verb::Processes(_) => processes::run(common).await,
+    }
+}

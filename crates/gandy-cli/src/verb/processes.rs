@@ -1,0 +1,136 @@
+//! `gandy processes`: who works here, Ruby's processes included.
+
+use clap::Args;
+use gandy::ProcessInfo;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::cli::Common;
+use crate::failure::Failure;
+use crate::table::{self, Kind, Screen};
+use crate::{document, output, words};
+
+const EXAMPLES: &str = r#"EXAMPLES
+  gandy processes
+  gandy processes --json | jq '.[] | select(.quiet) | .identity'
+
+JSON
+  [{"identity":"host:1:0123456789ab","concurrency":25,"busy":1,"quiet":false,"beat_ms":1795398104597,"rss_kb":46000,
+    "rtt_us":120,"info":{…},"work":[{"id":"…","entry":{"queue":"default","payload":"…","run_at":1795398104}}]}]
+  info and entry are what the process wrote of itself and of a running job; info is null, and the numbers 0, when it has
+  not been heard of for a minute
+
+Exit codes and environment: gandy --help"#;
+
+/// The worker processes and what they say of themselves
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ProcessesArgs {}
+
+#[derive(Serialize)]
+struct Process<'a> {
+    identity: &'a str,
+    concurrency: u64,
+    busy: u64,
+    quiet: bool,
+    beat_ms: Option<i64>,
+    rss_kb: u64,
+    rtt_us: u64,
+    info: Option<&'a RawValue>,
+    work: Vec<Work<'a>>,
+}
+
+#[derive(Serialize)]
+struct Work<'a> {
+    id: &'a str,
+    entry: Option<&'a RawValue>,
+}
+
+/// The part of `info` that the table shows.
+#[derive(Default, Deserialize)]
+struct Info {
+    #[serde(default)]
+    queues: Vec<String>,
+    started_at: Option<f64>,
+}
+
+pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
+    let processes = common.inspect()?.processes().await?;
+    if common.json {
+        return document::print(&processes.iter().map(json).collect::<Vec<_>>());
+    }
+    if processes.is_empty() {
+        output::note(
+            "no worker process has shown itself here; start one with gandy-worker or your application's",
+        );
+        return Ok(());
+    }
+    let columns = [
+        ("IDENTITY", Kind::Whole),
+        ("STATE", Kind::Whole),
+        ("BUSY", Kind::Number),
+        ("HEARD OF", Kind::Whole),
+        ("QUEUES", Kind::Text),
+        ("STARTED", Kind::Spare),
+        ("MEMORY", Kind::Spare),
+        ("RTT", Kind::Spare),
+    ];
+    let now_ms = words::now_ms();
+    let rows = processes.iter().map(|process| row(process, now_ms));
+    output::print(&table::draw(&columns, rows, Screen::of_stdout()))
+}
+
+fn json(process: &ProcessInfo) -> Process<'_> {
+    let work = process.work.iter();
+    Process {
+        identity: &process.identity,
+        concurrency: process.concurrency,
+        busy: process.busy,
+        quiet: process.quiet,
+        beat_ms: process.beat_ms,
+        rss_kb: process.rss_kb,
+        rtt_us: process.rtt_us,
+        info: document::raw(&process.info),
+        work: work
+            .map(|work| Work {
+                id: &work.id,
+                entry: document::raw(&work.json),
+            })
+            .collect(),
+    }
+}
+
+fn row(process: &ProcessInfo, now_ms: i64) -> Vec<String> {
+    let none = || "-".to_owned();
+    let silent = process.info.is_empty();
+    let info: Info = serde_json::from_str(&process.info).unwrap_or_default();
+    let state = match (silent, process.quiet) {
+        (true, _) => "silent",
+        (false, true) => "quiet",
+        (false, false) => "running",
+    };
+    let ago = |at_ms: i64| words::relative(at_ms, now_ms);
+    vec![
+        process.identity.clone(),
+        state.to_owned(),
+        format!("{}/{}", process.busy, process.concurrency),
+        process.beat_ms.map_or_else(none, ago),
+        if info.queues.is_empty() {
+            none()
+        } else {
+            info.queues.join(" ")
+        },
+        info.started_at
+            .map_or_else(none, |seconds| ago((seconds * 1000.0) as i64)),
+        if silent {
+            none()
+        } else {
+            words::memory(process.rss_kb)
+        },
+        if silent {
+            none()
+        } else {
+            format!("{:.1} ms", process.rtt_us as f64 / 1000.0)
+        },
+    ]
+}

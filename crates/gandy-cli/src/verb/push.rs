@@ -1,0 +1,189 @@
+//! `gandy push`: one job from the command line, or many from standard input (see `bulk`).
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use clap::Args;
+use gandy::{Outcome, Push, QueueName, RetrySetting};
+use serde::Serialize;
+
+use super::bulk;
+use crate::cli::Common;
+use crate::failure::{Failure, exit};
+use crate::printable::printable;
+use crate::{document, json_args, output, span};
+
+const EXAMPLES: &str = r#"EXAMPLES
+  gandy push Cleanup                                   a job without arguments; prints its jid
+  gandy push Mailer 42 '"hello"' '{"dry": true}'       each argument is one JSON value
+  gandy push Mailer 42 --queue low --retry 3           on another queue, with three retries
+  gandy push Mailer 42 --in 1h30m                      later
+  gandy push Mailer 42 --at 2026-12-24T18:00:00+01:00  at a time; one that has passed means now
+  gandy push --stdin < jobs.jsonl                      many: one JSON object in each line, such as
+    {"class":"Mailer","args":[42,"hello"],"queue":"low","retry":3,"at":1795398104.5,"tags":["import"]}
+
+--stdin pushes in the order of the lines, 1,000 in one command, skips empty lines and stops at the first line that is no
+job. It says how many jobs Redis acknowledged and, when it stopped early, from which line on to go on.
+
+JSON
+  {"jid":"…","class":"Mailer","queue":"default","outcome":"enqueued"}    or "scheduled", or "unknown" (exit code 75)
+  --stdin: {"acknowledged":2500,"unknown":0,"first_unacknowledged_line":null,"error":null}
+
+Exit codes and environment: gandy --help"#;
+
+const USAGE: &str =
+    "gandy push [OPTIONS] CLASS [JSON_ARG]...\n       gandy push [OPTIONS] --stdin < FILE";
+
+/// Push a job and print its jid, or many from standard input
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, override_usage = USAGE)]
+pub(crate) struct PushArgs {
+    /// The class that runs the job
+    #[arg(required_unless_present = "stdin", value_parser = class)]
+    class: Option<String>,
+
+    /// Its arguments, each one JSON value: 42, true, '"text"', '[1,2]', '{"a":1}'
+    #[arg(value_name = "JSON_ARG", allow_negative_numbers = true)]
+    args: Vec<String>,
+
+    /// Push to this queue [default: default]
+    #[arg(long, short, value_name = "Q", value_parser = queue)]
+    queue: Option<String>,
+
+    /// Run after this time: 10s, 5m, 1h30m, 2d
+    #[arg(long, value_name = "SPAN", conflicts_with = "at", value_parser = span::parse)]
+    r#in: Option<Duration>,
+
+    /// Run at this time: 2026-12-24T18:00:00Z
+    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    at: Option<i64>,
+
+    /// Retry so often: a number, false for never, true for as often as the worker says [default: true]
+    #[arg(long, value_name = "N|false", allow_negative_numbers = true, value_parser = retry)]
+    retry: Option<RetrySetting>,
+
+    /// Push one job for each line of standard input
+    #[arg(long, conflicts_with_all = ["class", "args", "queue", "in", "at", "retry"])]
+    stdin: bool,
+}
+
+#[derive(Serialize)]
+struct Pushed<'a> {
+    jid: &'a str,
+    class: &'a str,
+    queue: &'a str,
+    outcome: &'a str,
+}
+
+pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<(), Failure> {
+    if args.stdin {
+        return bulk::run(common).await;
+    }
+    let push = push(args)?;
+    let (jid, class, queue) = (
+        push.id().to_owned(),
+        push.class().to_owned(),
+        push.record().queue.clone(),
+    );
+    let client = common.client().await?;
+    let sent = client.send(push).await.map_err(Failure::from);
+    let outcome = match &sent {
+        Ok(receipt) if receipt.outcome == Outcome::Scheduled => "scheduled",
+        Ok(_) => "enqueued",
+        Err(failure) if failure.code == exit::UNKNOWN => "unknown",
+        Err(_) => return sent.map(drop),
+    };
+    let shown = if common.json {
+        document::print(&Pushed {
+            jid: &jid,
+            class: &class,
+            queue: &queue,
+            outcome,
+        })
+    } else if sent.is_ok() {
+        output::print(&printable(&jid))
+    } else {
+        Ok(())
+    };
+    if let Err(failure) = sent {
+        let look = format!(
+            "Look for it with: gandy jobs {}",
+            if args.delayed() {
+                "schedule".into()
+            } else {
+                format!("queue:{queue}")
+            }
+        );
+        return Err(failure
+            .and(&printable(&look))
+            .and("If it is not there and no worker ran it, push it again."));
+    }
+    if args.at.is_some() && outcome == "enqueued" {
+        output::note("that time has passed, so the job runs now");
+    }
+    // Whoever cannot read the jid must still not push again.
+    shown.map_err(|failure| failure.and(&format!("The job {jid} was pushed.")))
+}
+
+impl PushArgs {
+    fn delayed(&self) -> bool {
+        self.at.is_some() || self.r#in.is_some()
+    }
+}
+
+fn push(args: &PushArgs) -> Result<Push, Failure> {
+    let mut push = Push::raw(
+        args.class.clone().unwrap_or_default(),
+        json_args::array(&args.args)?,
+    );
+    if let Some(queue) = &args.queue {
+        push = push.queue(queue);
+    }
+    if let Some(retry) = args.retry {
+        push = push.retry(retry);
+    }
+    if let Some(delay) = args.r#in {
+        push = push.after(delay);
+    }
+    if let Some(at_ms) = args.at {
+        push = push.at_millis(at_ms);
+    }
+    Ok(push)
+}
+
+fn class(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("a job needs a class, such as Mailer".to_owned());
+    }
+    if text.trim_start().starts_with(['{', '[', '"']) {
+        return Err(
+            "that is JSON and no class; a whole job as JSON goes through --stdin".to_owned(),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn queue(text: &str) -> Result<String, String> {
+    QueueName::check(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+fn instant(text: &str) -> Result<i64, String> {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Ok(time.timestamp_millis()),
+        Err(error) => Err(format!(
+            "{error}; write date, time and zone, such as 2026-12-24T18:00:00+01:00 or …Z"
+        )),
+    }
+}
+
+fn retry(text: &str) -> Result<RetrySetting, String> {
+    match text {
+        "true" => Ok(RetrySetting::Always),
+        "false" => Ok(RetrySetting::Never),
+        number => match number.parse() {
+            Ok(times) => Ok(RetrySetting::Times(times)),
+            Err(_) => Err("write a number of retries from 0, true or false".to_owned()),
+        },
+    }
+}

@@ -1,0 +1,103 @@
+//! Times and sizes in words.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const YEAR: u64 = 365 * DAY;
+
+/// Milliseconds since 1970 by this machine's clock.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// An instant as seen from now: `in 5 minutes`, `now`, `3 hours ago`.
+pub(crate) fn relative(at_ms: i64, now_ms: i64) -> String {
+    let distance = at_ms.abs_diff(now_ms);
+    if distance < SECOND {
+        "now".to_owned()
+    } else if at_ms > now_ms {
+        format!("in {}", span(distance))
+    } else {
+        format!("{} ago", span(distance))
+    }
+}
+
+/// A span in the largest unit of which it has one, rounded to whole ones.
+pub(crate) fn span(ms: u64) -> String {
+    if ms < SECOND {
+        return format!("{ms} ms");
+    }
+    // What rounds to 60 seconds is a minute, so the unit is chosen after rounding.
+    for (unit, name, next) in [
+        (SECOND, "second", MINUTE),
+        (MINUTE, "minute", HOUR),
+        (HOUR, "hour", DAY),
+        (DAY, "day", YEAR),
+    ] {
+        let rounded = ms.saturating_add(unit / 2) / unit;
+        if rounded < next / unit {
+            return count(rounded, name);
+        }
+    }
+    count(ms.saturating_add(YEAR / 2) / YEAR, "year")
+}
+
+/// `1 job`, `2 jobs`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// Memory, from kilobytes.
+pub(crate) fn memory(kb: u64) -> String {
+    match kb {
+        0..1024 => format!("{kb} kB"),
+        1024..1_048_576 => format!("{} MB", kb / 1024),
+        _ => format!("{:.1} GB", kb as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_said_as_seen_from_now() {
+        let now = 1_795_398_104_597;
+        for (offset, words) in [
+            (0, "now"),
+            (-999, "now"),
+            (1_000, "in 1 second"),
+            (-59_400, "59 seconds ago"),
+            (-59_500, "1 minute ago"),
+            (7_199_000, "in 2 hours"),
+            (60_000, "in 1 minute"),
+            (-7_200_000, "2 hours ago"),
+            (172_800_000, "in 2 days"),
+            (-63_072_000_000, "2 years ago"),
+        ] {
+            assert_eq!(relative(now + offset, now), words);
+        }
+        // Scores are anybody's numbers.
+        assert_eq!(relative(i64::MAX, now), "in 292471152 years");
+        assert!(relative(i64::MIN, now).ends_with("years ago"));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(
+            (memory(512), memory(46_000), memory(3_145_728)),
+            ("512 kB".into(), "44 MB".into(), "3.0 GB".into())
+        );
+        assert_eq!(
+            (count(1, "job"), count(0, "job"), span(340)),
+            ("1 job".into(), "0 jobs".into(), "340 ms".into())
+        );
+    }
+}
