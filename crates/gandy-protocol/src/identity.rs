@@ -67,12 +67,6 @@ impl Identity {
     pub fn pid(&self) -> u32 {
         self.pid
     }
-
-    /// The 12 hex digits drawn for this life of the process.
-    pub fn nonce(&self) -> &str {
-        let start = self.text.len().saturating_sub(12);
-        self.text.get(start..).unwrap_or_default()
-    }
 }
 
 impl AsRef<str> for Identity {
@@ -134,7 +128,6 @@ mod tests {
         let identity: Identity = "vm:22564:a4dc4b6ef2be".parse().unwrap();
         assert_eq!(identity.host(), "vm");
         assert_eq!(identity.pid(), 22564);
-        assert_eq!(identity.nonce(), "a4dc4b6ef2be");
         assert_eq!(identity.to_string(), "vm:22564:a4dc4b6ef2be");
     }
 

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use crate::identity::Identity;
 use crate::metrics;
 use crate::minute::Minute;
-pub use crate::queue_name::{QueueName, QueueNameError};
 
 /// Builds key names under one prefix: none (plain Sidekiq), or a namespace.
 ///
@@ -184,11 +183,6 @@ impl Keys {
         self.key(&[&metrics::histogram_key(class, minute)])
     }
 
-    /// Hash: the state of an iterable job.
-    pub fn iterable(&self, jid: &str) -> String {
-        self.key(&["it-", jid])
-    }
-
     /// Hash: the living processes and what recovery must know of them.
     pub fn fleet(&self) -> String {
         self.key(&["gandy:fleet"])
@@ -224,14 +218,9 @@ impl Keys {
         self.key(&["gandy:reasons"])
     }
 
-    /// String with a time to live: the process that promotes due jobs.
+    /// String with a time to live: the process that promotes due jobs and reaps dead ones.
     pub fn promoter(&self) -> String {
         self.key(&["gandy:promoter"])
-    }
-
-    /// String with a time to live: the process that recovers dead processes' jobs.
-    pub fn reaper(&self) -> String {
-        self.key(&["gandy:reaper"])
     }
 
     /// The SCAN pattern that finds all in-flight hashes under this prefix and no other.
@@ -329,7 +318,6 @@ pub const TABLE: &[KeyRow] = &[
     row(SIDEKIQ, "j|YYMMDD|H:MM", "hash", "executions, failures and milliseconds per class in a minute", "8 hours"),
     row(SIDEKIQ, "j|YYMMDD|H:M", "hash", "the same per ten minutes", "3 days"),
     row(SIDEKIQ, "h|<class>-D-H:M", "string", "histogram of execution times of a class in a minute: 26 counters of 16 bits", "8 hours"),
-    row(SIDEKIQ, "it-<jid>", "hash", "state of an iterable job", "30 days"),
     row(GANDY, "gandy:fleet", "hash", "living processes: queues, classes, connections, version", "moved to dying, or left at shutdown"),
     row(GANDY, "gandy:dying", "hash", "processes declared dead whose jobs are not all back", "when the last job is back"),
     row(GANDY, "gandy:lease:<identity>", "string", "a process's proof of life", "when not renewed"),
@@ -337,8 +325,7 @@ pub const TABLE: &[KeyRow] = &[
     row(GANDY, "gandy:landing:<queue>", "list", "where an idle fetch lands one job before a process claims it", "empty = gone"),
     row(GANDY, "gandy:recovered:<jid>", "set", "processes that died with this job aboard; digest of the payload where it has no usable jid", "72 hours"),
     row(GANDY, "gandy:reasons", "hash", "why a payload was buried, by its digest", "trimmed with `dead`"),
-    row(GANDY, "gandy:promoter", "string", "the process that promotes due jobs", "when not renewed"),
-    row(GANDY, "gandy:reaper", "string", "the process that recovers dead processes' jobs", "when not renewed"),
+    row(GANDY, "gandy:promoter", "string", "the process that promotes due jobs and reaps dead ones", "1 s after its last renewal"),
 ];
 
 #[cfg(test)]

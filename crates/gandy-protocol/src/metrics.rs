@@ -8,8 +8,6 @@ use crate::minute::Minute;
 pub const MINUTE_TTL_S: u32 = 8 * 3_600;
 /// Seconds that a ten-minute key lives.
 pub const TEN_MINUTES_TTL_S: u32 = 3 * 24 * 3_600;
-/// Seconds that a day's `stat:` keys live: five years.
-pub const STAT_DAY_TTL_S: u32 = 157_680_000;
 
 /// The upper bounds of the histogram's buckets in milliseconds; a duration lies in the first bucket whose bound is
 /// greater. One more bucket takes the rest.
@@ -27,7 +25,7 @@ pub fn bucket(millis: u64) -> usize {
 }
 
 /// `j|YYMMDD|H:MM`, without prefix: the hour is not padded, the minute is.
-pub fn minute_key(minute: Minute) -> String {
+pub(crate) fn minute_key(minute: Minute) -> String {
     let Minute {
         year,
         month,
@@ -40,14 +38,14 @@ pub fn minute_key(minute: Minute) -> String {
 }
 
 /// `j|YYMMDD|H:M`, without prefix: the minute's key without its last digit.
-pub fn ten_minutes_key(minute: Minute) -> String {
+pub(crate) fn ten_minutes_key(minute: Minute) -> String {
     let mut key = minute_key(minute);
     key.pop();
     key
 }
 
 /// `h|<Class>-D-H:M`, without prefix: nothing is padded.
-pub fn histogram_key(class: &str, minute: Minute) -> String {
+pub(crate) fn histogram_key(class: &str, minute: Minute) -> String {
     let Minute {
         day, hour, minute, ..
     } = minute;

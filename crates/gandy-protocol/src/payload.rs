@@ -167,11 +167,6 @@ impl Payload {
         self.raw.as_bytes()
     }
 
-    /// Gives the JSON back as it came, without a copy.
-    pub fn into_raw(self) -> String {
-        self.raw
-    }
-
     /// The class that Redis names: for ActiveJob the wrapper. Handlers are looked up by it.
     pub fn class(&self) -> &str {
         self.class.of(&self.raw)

@@ -5,6 +5,9 @@
 #[derive(Debug)]
 pub struct QueueName;
 
+/// In bytes.
+const LONGEST: usize = 255;
+
 /// Why a name cannot be a queue's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueueNameError {
@@ -22,9 +25,6 @@ pub enum QueueNameError {
 }
 
 impl QueueName {
-    /// The most bytes that a name may have.
-    pub const LONGEST: usize = 255;
-
     /// Checks a name before it becomes part of a key.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl QueueName {
     pub fn check(name: &str) -> Result<(), QueueNameError> {
         if name.is_empty() {
             Err(QueueNameError::Empty)
-        } else if name.len() > Self::LONGEST {
+        } else if name.len() > LONGEST {
             Err(QueueNameError::Long(name.len()))
         } else if name.chars().any(char::is_control) {
             Err(QueueNameError::Control(name.to_owned()))

@@ -27,7 +27,6 @@ fn all(keys: &Keys) -> Vec<String> {
         keys.metrics_minute(minute),
         keys.metrics_ten_minutes(minute),
         keys.metrics_histogram("OkJob", minute),
-        keys.iterable("b5de70b63090decd6440fd9e"),
         keys.fleet(),
         keys.dying(),
         keys.lease(&id),
@@ -36,7 +35,6 @@ fn all(keys: &Keys) -> Vec<String> {
         keys.recovered("b5de70b63090decd6440fd9e"),
         keys.reasons(),
         keys.promoter(),
-        keys.reaper(),
     ]
 }
 
