@@ -49,7 +49,7 @@ fn main() {
             &format!("Gandy {}", env!("CARGO_PKG_VERSION")),
             slots,
             jobs,
-            runs,
+            &runs,
         );
     }
     let probe = RedisServer::start();
