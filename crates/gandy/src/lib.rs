@@ -10,6 +10,8 @@
 //! A web application that only pushes takes the crate without the feature `worker`.
 
 mod ambient;
+#[cfg(all(doctest, feature = "derive", feature = "worker"))]
+mod book;
 mod client;
 #[cfg(feature = "worker")]
 mod context;
