@@ -17,8 +17,8 @@ const NAME_MEMORY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Producer {
     line: Line,
-    /// Queue name → when it was last written to `queues`.
-    named: Mutex<HashMap<String, Instant>>,
+    /// Queue name → when, and on which opening of the line, it was last written to `queues`.
+    named: Mutex<HashMap<String, (Instant, u64)>>,
 }
 
 impl Producer {
@@ -51,8 +51,8 @@ impl Producer {
         push.arg(keys.queue(queue)).arg(payloads);
         if self.is_named(queue) {
             let length: usize = self.forget_names_on_error(self.line.query(&push).await)?;
-            // The list was empty: a "clear queue" may have removed the name as well.
-            if length == payloads.len() {
+            // The list was empty: a "clear queue" may have removed the name as well. Or the connection is another one.
+            if length == payloads.len() || !self.is_named(queue) {
                 self.name(queue).await;
             }
             return Ok(());
@@ -64,7 +64,7 @@ impl Producer {
             .forget_names_on_error(self.line.each(&pipe).await)?
             .into_iter();
         match replies.next() {
-            Some(Ok(_)) => drop(self.names().insert(queue.to_owned(), Instant::now())),
+            Some(Ok(_)) => self.note_named(queue),
             Some(Err(error)) => {
                 tracing::warn!(queue, %error, "the queue's name could not be written to `queues`")
             }
@@ -97,7 +97,7 @@ impl Producer {
         let mut command = redis::cmd("SADD");
         command.arg(self.line.keys().queues()).arg(queue);
         match self.line.query::<i64>(&command).await {
-            Ok(_) => drop(self.names().insert(queue.to_owned(), Instant::now())),
+            Ok(_) => self.note_named(queue),
             // The job is pushed; workers that listen to the queue by name will run it. The next push tries again.
             Err(error) => {
                 self.names().remove(queue);
@@ -106,10 +106,16 @@ impl Producer {
         }
     }
 
+    fn note_named(&self, queue: &str) {
+        let now = (Instant::now(), self.line.openings());
+        self.names().insert(queue.to_owned(), now);
+    }
+
     fn is_named(&self, queue: &str) -> bool {
+        let openings = self.line.openings();
         self.names()
             .get(queue)
-            .is_some_and(|at| at.elapsed() < NAME_MEMORY)
+            .is_some_and(|(at, opening)| *opening == openings && at.elapsed() < NAME_MEMORY)
     }
 
     /// After a lost connection the server may be another one, or have restarted empty.
@@ -120,7 +126,7 @@ impl Producer {
         outcome
     }
 
-    fn names(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn names(&self) -> MutexGuard<'_, HashMap<String, (Instant, u64)>> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,9 +4,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool_redis::{Manager, Pool, Runtime};
@@ -34,14 +34,23 @@ struct Inner {
     keys: Keys,
     reply: Duration,
     source: Source,
+    openings: AtomicU64,
 }
 
 #[derive(Debug)]
 enum Source {
     /// One connection that everybody shares.
-    Single(Mutex<Option<Open>>),
+    Single(Mutex<Slot>),
     /// A pool, for what is neither the claim loop nor pushing.
     Pool(Pool),
+}
+
+/// The place of the one connection.
+#[derive(Debug, Default)]
+struct Slot {
+    open: Option<Open>,
+    /// The last try to open it, if that failed: when it began, and why.
+    failed: Option<(Instant, StoreError)>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,13 +70,14 @@ impl Line {
     /// line more than it blocks.
     #[must_use]
     pub fn single(server: Server, keys: Keys, reply: Duration) -> Self {
-        let source = Source::Single(Mutex::new(None));
+        let source = Source::Single(Mutex::default());
         Self {
             inner: Arc::new(Inner {
                 server,
                 keys,
                 reply,
                 source,
+                openings: AtomicU64::new(0),
             }),
         }
     }
@@ -98,6 +108,7 @@ impl Line {
                 keys,
                 reply,
                 source: Source::Pool(pool),
+                openings: AtomicU64::new(0),
             }),
         })
     }
@@ -117,8 +128,14 @@ impl Line {
     /// Closes the connection, so that the next command opens another. A pool is left alone.
     pub async fn close(&self) {
         if let Source::Single(slot) = &self.inner.source {
-            slot.lock().await.take();
+            slot.lock().await.open.take();
         }
+    }
+
+    /// How often a connection was opened; a pool does not count. Another number than before: there may be another
+    /// server at the other end, or an older state of this one.
+    pub(crate) fn openings(&self) -> u64 {
+        self.inner.openings.load(Ordering::Acquire)
     }
 
     /// Sends `PING`.
@@ -208,26 +225,7 @@ impl Line {
 
     async fn borrow(&self) -> Result<Borrowed, StoreError> {
         match &self.inner.source {
-            Source::Single(slot) => {
-                let mut slot = slot.lock().await;
-                if let Some(open) = slot
-                    .as_ref()
-                    .filter(|open| !open.closed.load(Ordering::Acquire))
-                {
-                    return Ok(Borrowed::Single(open.clone()));
-                }
-                let closed = Arc::new(AtomicBool::new(false));
-                let flag = Arc::clone(&closed);
-                let connect = self.server().connect(self.inner.reply, move || {
-                    flag.store(true, Ordering::Release)
-                });
-                let open = Open {
-                    connection: connect.await?,
-                    closed,
-                };
-                *slot = Some(open.clone());
-                Ok(Borrowed::Single(open))
-            }
+            Source::Single(slot) => self.open(slot).await.map(Borrowed::Single),
             Source::Pool(pool) => match pool.get().await {
                 Ok(connection) => Ok(Borrowed::Pooled(connection)),
                 Err(deadpool_redis::PoolError::Backend(error)) => {
@@ -239,6 +237,44 @@ impl Line {
                 }),
             },
         }
+    }
+
+    /// The connection, opened if there is none.
+    async fn open(&self, slot: &Mutex<Slot>) -> Result<Open, StoreError> {
+        let asked = Instant::now();
+        let mut slot = slot.lock().await;
+        if let Some(open) = slot
+            .open
+            .as_ref()
+            .filter(|open| !open.closed.load(Ordering::Acquire))
+        {
+            return Ok(open.clone());
+        }
+        // A try that began after we asked failed for us too. If everybody who waits here tried in turn, the last of 64
+        // pushes to a server that hangs would be told after 64 deadlines.
+        if let Some((began, error)) = &slot.failed
+            && *began >= asked
+        {
+            return Err(error.clone());
+        }
+        let began = Instant::now();
+        let closed = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&closed);
+        let connect = self.server().connect(self.inner.reply, move || {
+            flag.store(true, Ordering::Release)
+        });
+        let connection = match connect.await {
+            Ok(connection) => connection,
+            Err(error) => {
+                slot.failed = Some((began, error.clone()));
+                return Err(error);
+            }
+        };
+        let open = Open { connection, closed };
+        slot.open = Some(open.clone());
+        slot.failed = None;
+        self.inner.openings.fetch_add(1, Ordering::AcqRel);
+        Ok(open)
     }
 
     /// Gives the connection back, or closes it when a reply on it is in doubt.
@@ -261,10 +297,11 @@ impl Line {
                     // Only this connection: another task may have opened the next one already.
                     let mut slot = slot.lock().await;
                     if slot
+                        .open
                         .as_ref()
                         .is_some_and(|held| Arc::ptr_eq(&held.closed, &open.closed))
                     {
-                        slot.take();
+                        slot.open.take();
                     }
                 }
                 // Taken out of the pool and dropped.

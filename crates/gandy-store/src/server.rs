@@ -11,6 +11,10 @@ use redis::{
 
 use crate::StoreError;
 
+/// How a certificate begins.
+#[cfg(feature = "tls")]
+const PEM_START: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 /// One Redis (or Valkey) server, named by URL.
 ///
 /// `redis://[user[:password]@]host[:port][/db]`, the same with `rediss://` for TLS (feature `tls`), or
@@ -116,6 +120,33 @@ impl Server {
             Some(path) => Self::from_file(path.as_os_str()),
             None => Self::new("redis://127.0.0.1:6379/0"),
         }
+    }
+
+    /// The same server over TLS (`rediss://`), trusting these certificate authorities (PEM) and no public one: for a
+    /// Redis whose certificate a private authority signed, or that signed its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Input`] when `pem` holds no certificate, or the URL is not `rediss://`.
+    #[cfg(feature = "tls")]
+    pub fn with_root_certificates(mut self, pem: &[u8]) -> Result<Self, StoreError> {
+        let wrong = |cause: String| {
+            StoreError::Input(format!(
+                "the certificates for Redis at {} are wrong: {cause}; give certificates in PEM form, for a rediss:// URL",
+                self.address
+            ))
+        };
+        // An empty list would be taken, and no server trusted.
+        if !pem.windows(PEM_START.len()).any(|text| text == PEM_START) {
+            return Err(wrong("there is no certificate among them".into()));
+        }
+        let certificates = redis::TlsCertificates {
+            client_tls: None,
+            root_cert: Some(pem.to_vec()),
+        };
+        let info = self.client.get_connection_info().clone();
+        self.client =
+            Client::build_with_tls(info, certificates).map_err(|error| wrong(error.to_string()))?;
+        Ok(self)
     }
 
     /// The same server with other deadlines.
