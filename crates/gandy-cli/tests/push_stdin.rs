@@ -327,6 +327,34 @@ fn a_slice_without_an_answer_is_counted_as_unknown() {
 }
 
 #[test]
+fn a_queue_that_fails_is_told_apart_from_the_others() {
+    let redis = RedisServer::start();
+    redis.cli(&["SET", "queue:broken", "text"]);
+    let input: String = ["fine", "broken", "fine", "broken", "fine"]
+        .iter()
+        .map(|queue| format!("{{\"class\":\"A\",\"args\":[],\"queue\":\"{queue}\"}}\n"))
+        .collect();
+    let answer = gandy_fed(&redis, &["push", "--stdin", "--json"], input);
+    assert_eq!(answer.code, 77, "{answer:?}");
+    let report = document(&answer.out);
+    assert_eq!(
+        (
+            &report["acknowledged"],
+            &report["first_unacknowledged_line"]
+        ),
+        (&json!(3), &json!(2))
+    );
+    for said in [
+        "WRONGTYPE",
+        "2 of the acknowledged stand after line 2",
+        "tail -n +2",
+    ] {
+        assert!(answer.err.contains(said), "{said}: {}", answer.err);
+    }
+    assert_eq!(redis.cli(&["LLEN", "queue:fine"]), "3");
+}
+
+#[test]
 fn an_input_that_cannot_be_read_is_said() {
     let redis = RedisServer::start();
     let url = redis.url();

@@ -1,6 +1,7 @@
 //! Standard input as numbered lines. A thread reads, because a blocked read must not keep the connection to Redis from
 //! being served; at the end of the process it may still be blocked, and is left so.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 
 use tokio::sync::mpsc;
@@ -8,8 +9,12 @@ use tokio::sync::mpsc;
 /// A line longer than this is not read to its end. Twice the largest payload, since a line may hold white space.
 const LINE_MAX: usize = 2 * crate::connection::MAX_PAYLOAD;
 
-/// Lines read ahead; few, because each may have [`LINE_MAX`] bytes.
-const AHEAD: usize = 64;
+/// Bytes that are asked of the input at once. The lines in them go over to the other thread together: one by one the
+/// two threads would spend their time in waking each other.
+const BUFFER: usize = 1 << 16;
+
+/// Such bundles of lines read ahead.
+const AHEAD: usize = 4;
 
 /// What the next line is.
 #[derive(Debug)]
@@ -35,7 +40,8 @@ pub(super) struct Line {
 /// The lines still to come.
 #[derive(Debug)]
 pub(super) struct Lines {
-    queue: mpsc::Receiver<Line>,
+    bundles: mpsc::Receiver<Vec<Line>>,
+    bundle: VecDeque<Line>,
     bytes_read: u64,
 }
 
@@ -45,17 +51,21 @@ impl Lines {
     }
 
     fn of(input: impl Read + Send + 'static) -> Self {
-        let (sender, queue) = mpsc::channel(AHEAD);
-        std::thread::spawn(move || read(BufReader::with_capacity(1 << 16, input), &sender));
+        let (sender, bundles) = mpsc::channel(AHEAD);
+        std::thread::spawn(move || read(BufReader::with_capacity(BUFFER, input), &sender));
         Self {
-            queue,
+            bundles,
+            bundle: VecDeque::new(),
             bytes_read: 0,
         }
     }
 
     /// The next line; none at the end of the input.
     pub(super) async fn next(&mut self) -> Option<Line> {
-        let line = self.queue.recv().await?;
+        if self.bundle.is_empty() {
+            self.bundle = self.bundles.recv().await?.into();
+        }
+        let line = self.bundle.pop_front()?;
         self.bytes_read = line.end;
         Some(line)
     }
@@ -66,7 +76,8 @@ impl Lines {
     }
 }
 
-fn read(mut input: impl BufRead, sender: &mpsc::Sender<Line>) {
+fn read(mut input: BufReader<impl Read>, sender: &mpsc::Sender<Vec<Line>>) {
+    let mut bundle = Vec::new();
     let mut end = 0;
     for number in 1.. {
         let mut bytes = Vec::new();
@@ -89,9 +100,15 @@ fn read(mut input: impl BufRead, sender: &mpsc::Sender<Line>) {
             }
         };
         let last = !matches!(text, Text::Whole(_));
-        // Nobody takes lines any more when the push has failed.
-        if sender.blocking_send(Line { number, text, end }).is_err() || last {
-            return;
+        bundle.push(Line { number, text, end });
+        // The next line may be long in coming, so what there is goes on.
+        let waits = !input.buffer().contains(&b'\n');
+        if last || waits {
+            let sent = sender.blocking_send(std::mem::take(&mut bundle));
+            // Nobody takes lines any more when the push has failed.
+            if last || sent.is_err() {
+                return;
+            }
         }
     }
 }
