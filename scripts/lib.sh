@@ -43,15 +43,19 @@ package_manager() {
     echo none
 }
 
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$1" >&2
+}
+
 # install_package NAME: true if the package is there afterwards. Services are not a matter here: no package that is
 # asked for starts one (see need_redis_server).
 install_package() {
     say "installing the package $1 with $(package_manager)"
     case $(package_manager) in
         apt-get)
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$1" >&2 ||
-                { as_root apt-get update -qq >&2 &&
-                    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$1" >&2; }
+            # The lists are often missing in a fresh image; fetching them each time would cost more than one attempt.
+            apt_install "$1" 2>/dev/null || { say "apt-get update"; as_root apt-get update -qq >&2 && apt_install "$1"; }
             ;;
         dnf) as_root dnf install -y -q "$1" >&2 ;;
         apk) as_root apk add --quiet "$1" >&2 ;;
