@@ -59,8 +59,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        // What the server says may be anything.
-        let words = printable(&error.to_string());
+        // What answers there may say anything, in several lines, and need not even be a Redis.
+        let words = printable(&error.to_string().lines().collect::<Vec<_>>().join(" "));
         match error {
             Error::Store(store) => of_store(store, words),
             Error::Unknown { .. } => Self::unknown(words),
