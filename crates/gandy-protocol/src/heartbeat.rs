@@ -171,7 +171,7 @@ impl Beat<'_> {
     }
 }
 
-/// The value of one running job in `<identity>:work`. The payload is a JSON string inside the JSON, as since Sidekiq 6.5;
+/// The value of one running job in `<identity>:work`. The payload is a JSON string inside the JSON, as since Sidekiq 6.0.2;
 /// the time is in whole seconds.
 pub fn work_value(queue: &str, payload: &str, run_at_s: i64) -> String {
     let mut out = String::with_capacity(payload.len() + payload.len() / 4 + queue.len() + 48);
