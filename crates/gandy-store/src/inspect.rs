@@ -8,6 +8,9 @@ use redis::Value;
 
 use crate::{Grave, Line, StoreError, lua};
 
+/// Jobs of a queue read at once in a search.
+const FIND_PAGE: usize = 500;
+
 /// A place where jobs wait.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
@@ -82,8 +85,8 @@ pub struct ProcessRow {
 pub enum Target {
     /// To this queue, as these bytes.
     Queue(String, String),
-    /// Into `dead`, as these bytes.
-    Dead(String),
+    /// Into `dead`, as it is.
+    Dead,
     /// Away.
     Nowhere,
 }
@@ -269,19 +272,17 @@ impl Line {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let (first, last) = (from as i64, (from + count - 1) as i64);
+        // Where nothing can be, however a person wrote the number of a page.
+        let Some(last) = from
+            .checked_add(count - 1)
+            .and_then(|last| i64::try_from(last).ok())
+            .filter(|last| *last < i64::MAX)
+        else {
+            return Ok(Vec::new());
+        };
+        let first = from as i64;
         if let Place::Queue(name) = place {
-            let mut command = redis::cmd("LRANGE");
-            command
-                .arg(self.keys().queue(name))
-                .arg(-last - 1)
-                .arg(-first - 1);
-            let mut items: Vec<Vec<u8>> = self.query(&command).await?;
-            items.reverse();
-            return Ok(items
-                .into_iter()
-                .map(|bytes| Entry { bytes, score: None })
-                .collect());
+            return self.queue_page(name, from, count).await;
         }
         let mut command = redis::cmd(if *place == Place::Dead {
             "ZREVRANGE"
@@ -303,42 +304,87 @@ impl Line {
             .collect())
     }
 
-    /// How many entries a place holds.
+    /// What has landed is popped before what waits in the queue.
+    async fn queue_page(
+        &self,
+        name: &str,
+        from: usize,
+        count: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (landing, queue) = (self.keys().landing(name), self.keys().queue(name));
+        let landed: usize = self.query(redis::cmd("LLEN").arg(&landing)).await?;
+        let mut found = Vec::new();
+        if from < landed {
+            found = self.popped_next(&landing, from, count).await?;
+        }
+        if found.len() < count {
+            let (from, count) = (from.saturating_sub(landed), count - found.len());
+            found.extend(self.popped_next(&queue, from, count).await?);
+        }
+        Ok(found)
+    }
+
+    /// A part of a list, counted from its right end.
+    async fn popped_next(
+        &self,
+        list: &str,
+        from: usize,
+        count: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (first, last) = (from as i64, (from + count - 1) as i64);
+        let mut command = redis::cmd("LRANGE");
+        command.arg(list).arg(-last - 1).arg(-first - 1);
+        let items: Vec<Vec<u8>> = self.query(&command).await?;
+        let entry = |bytes| Entry { bytes, score: None };
+        Ok(items.into_iter().rev().map(entry).collect())
+    }
+
+    /// How many entries a place holds; of a queue those that have landed too.
     ///
     /// # Errors
     /// Any; a read.
     pub async fn size(&self, place: &Place) -> Result<u64, StoreError> {
+        let mut pipe = redis::pipe();
         match place {
             Place::Queue(name) => {
-                self.query(redis::cmd("LLEN").arg(self.keys().queue(name)))
-                    .await
+                pipe.cmd("LLEN").arg(self.keys().queue(name));
+                pipe.cmd("LLEN").arg(self.keys().landing(name));
             }
-            set => self.query(redis::cmd("ZCARD").arg(self.set_key(set))).await,
+            set => drop(pipe.cmd("ZCARD").arg(self.set_key(set))),
         }
+        let counts = self.all(&pipe).await?.into_iter();
+        counts.map(|count| self.read::<u64>(count)).sum()
     }
 
-    /// The first entry with this jid. A set is searched by the server's scan, a queue page by page.
+    /// An entry with this jid. A set is searched by the server's scan, a queue page by page, the youngest job first.
     ///
     /// # Errors
     /// Any; reads only.
     pub async fn find(&self, place: &Place, jid: &str) -> Result<Option<Entry>, StoreError> {
         let fits =
             |bytes: &[u8]| Payload::parse(bytes.to_vec()).is_ok_and(|payload| payload.jid() == jid);
-        if matches!(place, Place::Queue(_)) {
-            let mut from = 0;
-            loop {
-                let page = self.page(place, from, 500).await?;
-                let last = page.len() < 500;
-                from += page.len();
-                if let Some(entry) = page.into_iter().find(|entry| fits(&entry.bytes)) {
-                    return Ok(Some(entry));
-                }
-                if last {
-                    return Ok(None);
+        if let Place::Queue(name) = place {
+            // From the queue to the landing list and from left to right, as jobs move: one that waits all the while
+            // cannot slip past a page, however many are pushed and popped meanwhile.
+            for list in [self.keys().queue(name), self.keys().landing(name)] {
+                let mut from = 0;
+                loop {
+                    let mut command = redis::cmd("LRANGE");
+                    command.arg(&list).arg(from).arg(from + FIND_PAGE - 1);
+                    let page: Vec<Vec<u8>> = self.query(&command).await?;
+                    let last = page.len() < FIND_PAGE;
+                    from += page.len();
+                    if let Some(bytes) = page.into_iter().find(|bytes| fits(bytes)) {
+                        return Ok(Some(Entry { bytes, score: None }));
+                    }
+                    if last {
+                        break;
+                    }
                 }
             }
+            return Ok(None);
         }
-        let pattern = format!("*{}*", escape_glob(jid));
+        let pattern = format!("*{}*", searchable(jid));
         let mut cursor = 0_u64;
         loop {
             let mut command = redis::cmd("ZSCAN");
@@ -374,22 +420,39 @@ impl Line {
         target: &Target,
         grave: Grave,
     ) -> Result<bool, StoreError> {
+        match place {
+            Place::Queue(name) => {
+                let (queue, landing) = (self.keys().queue(name), self.keys().landing(name));
+                Ok(self.step(&queue, "list", bytes, target, grave).await?
+                    || self.step(&landing, "list", bytes, target, grave).await?)
+            }
+            set => {
+                self.step(&self.set_key(set), "zset", bytes, target, grave)
+                    .await
+            }
+        }
+    }
+
+    async fn step(
+        &self,
+        from: &str,
+        kind: &str,
+        bytes: &[u8],
+        target: &Target,
+        grave: Grave,
+    ) -> Result<bool, StoreError> {
         let keys = self.keys();
-        let (from, kind) = match place {
-            Place::Queue(name) => (keys.queue(name), "list"),
-            set => (self.set_key(set), "zset"),
-        };
         let (way, write, queue) = match target {
-            Target::Queue(queue, payload) => ("queue", payload.as_str(), queue.as_str()),
-            Target::Dead(payload) => ("dead", payload.as_str(), ""),
-            Target::Nowhere => ("none", "", ""),
+            Target::Queue(queue, payload) => ("queue", payload.as_bytes(), queue.as_str()),
+            Target::Dead => ("dead", bytes, ""),
+            Target::Nowhere => ("none", &[][..], ""),
         };
         let mut call = lua::MOVE.keys(&[
             from,
-            keys.queues(),
-            keys.dead(),
-            keys.reasons(),
-            keys.queue(queue),
+            &keys.queues(),
+            &keys.dead(),
+            &keys.reasons(),
+            &keys.queue(queue),
         ]);
         call.arg(kind)
             .arg(bytes)
@@ -454,24 +517,27 @@ impl Line {
     }
 }
 
-/// A text as a glob that matches only itself.
-fn escape_glob(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^') {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
+/// The longest part of a text that stands in every JSON form of it as it is, and has no meaning in a glob.
+///
+/// Only one part: each further `*` of a pattern multiplies what Redis may have to try, and ids come from others.
+fn searchable(text: &str) -> &str {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | ' ');
+    text.split(|c| !plain(c))
+        .max_by_key(|part| part.len())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escape_glob;
+    use super::searchable;
 
     #[test]
-    fn globs_match_only_the_text() {
-        assert_eq!(escape_glob("a*b?[c]\\"), "a\\*b\\?\\[c\\]\\\\");
+    fn what_json_may_escape_and_globs_read_is_not_searched_for() {
+        assert_eq!(
+            searchable("b5de70b63090decd6440fd9e"),
+            "b5de70b63090decd6440fd9e"
+        );
+        assert_eq!(searchable("a*bcd?e[f]"), "bcd");
+        assert_eq!(searchable("é\\\"/<"), "");
     }
 }

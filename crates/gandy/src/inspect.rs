@@ -253,13 +253,11 @@ impl Inspect {
     /// Puts this very job into `dead`, as it is. `false`: it is not there any more.
     ///
     /// # Errors
-    /// As [`Inspect::totals`], and [`Error::Config`] when its bytes are no UTF-8.
+    /// As [`Inspect::totals`].
     pub async fn bury(&self, job: &JobInfo) -> Result<bool, Error> {
-        let bytes = String::from_utf8(job.bytes.clone())
-            .map_err(|_| Error::config("the job's bytes are not UTF-8; delete it instead"))?;
         Ok(self
             .line
-            .relocate(&job.place, &job.bytes, &Target::Dead(bytes), self.grave)
+            .relocate(&job.place, &job.bytes, &Target::Dead, self.grave)
             .await?)
     }
 
