@@ -8,11 +8,11 @@ use std::{
     net::{Shutdown, TcpStream},
     sync::{Mutex, PoisonError},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gandy::{Server, WorkerConfig};
-use gandy_tests::{RedisServer, wait_until};
+use gandy_tests::RedisServer;
 use redis::{Cmd, FromRedisValue};
 
 /// For what takes milliseconds on a machine that has nothing else to do.
@@ -179,11 +179,41 @@ impl Site {
 
     #[track_caller]
     pub(crate) fn settle(&self) {
-        wait_until(
-            SOON,
-            "every pushed job to have ended, nothing in flight",
-            || self.is_settled(),
-        );
+        self.settle_within(SOON);
+    }
+
+    #[track_caller]
+    pub(crate) fn settle_within(&self, deadline: Duration) {
+        let give_up = Instant::now() + deadline;
+        while !self.is_settled() {
+            if Instant::now() > give_up {
+                panic!(
+                    "not every job has ended after {deadline:?}: {}",
+                    self.left()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+
+    /// What waits or is in flight, for a failing test.
+    fn left(&self) -> String {
+        let mut left = String::new();
+        let keys: Vec<String> = self.ask(redis::cmd("KEYS").arg(self.key("*")));
+        for key in keys {
+            if key.contains("queue:") || key.contains("gandy:landing:") {
+                let length: usize = self.ask(redis::cmd("LLEN").arg(&key));
+                left += &format!("\n  {key}: {length}");
+            } else if key.contains("gandy:inflight:") {
+                let held: Vec<(String, Vec<u8>)> = self.ask(redis::cmd("HGETALL").arg(&key));
+                for (token, payload) in held {
+                    let start =
+                        String::from_utf8_lossy(&payload[..payload.len().min(120)]).into_owned();
+                    left += &format!("\n  {key} {token}: {start:?} of {} bytes", payload.len());
+                }
+            }
+        }
+        left
     }
 }
 

@@ -80,7 +80,7 @@ scripts! {
     RETIRE = "retire", include_str!("lua/retire.lua");
     FORGET = "forget", include_str!("lua/forget.lua");
     UNLAND = "unland", include_str!("lua/unland.lua");
-    DUE = "due", include_str!("lua/due.lua");
+    DUE = "due", with_prelude!("lua/due.lua");
     PROMOTE = "promote", with_prelude!("lua/promote.lua");
     RESIGN = "resign", include_str!("lua/resign.lua");
     MOVE = "move", with_prelude!("lua/move.lua");

@@ -8,6 +8,9 @@ use redis::Value;
 
 use crate::{Grave, Line, StoreError, cycle::int, life::millis, lua};
 
+/// Entries of a set are read until they have this many bytes (I12).
+const BYTES_MAX: usize = 4 << 20;
+
 /// A sorted set of jobs that wait for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
@@ -39,6 +42,10 @@ pub enum Due {
         retry: Vec<DueEntry>,
         /// Due entries of `schedule`.
         schedule: Vec<DueEntry>,
+        /// Due entries over the limit that went into `dead`, unread.
+        buried: usize,
+        /// Due entries over the limit that could not be written there and are still where they were.
+        stuck: usize,
     },
     /// Another process promotes; its duty runs out after this time unless it renews.
     Others(Duration),
@@ -72,7 +79,8 @@ pub struct Promoted {
 }
 
 impl Line {
-    /// Takes or renews the duty to promote and reads up to `most` due entries (about 4 MiB at most).
+    /// Takes or renews the duty to promote and reads up to `most` due entries of each set (of each at most 4 MiB and one
+    /// entry more). Due entries of more than `payload_max` bytes are buried unread.
     ///
     /// # Errors
     /// Any; safe to repeat.
@@ -81,13 +89,27 @@ impl Line {
         identity: &Identity,
         duty: Duration,
         most: usize,
+        payload_max: usize,
+        grave: Grave,
     ) -> Result<Due, StoreError> {
         let keys = self.keys();
-        let mut call = lua::DUE.keys(&[keys.promoter(), keys.retry(), keys.schedule()]);
+        let mut call = lua::DUE.keys(&[
+            keys.promoter(),
+            keys.retry(),
+            keys.schedule(),
+            keys.dead(),
+            keys.reasons(),
+        ]);
         call.arg(identity.as_str())
             .arg(millis(duty))
             .arg(most)
-            .arg(4 << 20);
+            .arg(BYTES_MAX)
+            .arg(payload_max)
+            .arg(format!(
+                "cannot be promoted: larger than max_fetch_payload ({payload_max} bytes)"
+            ))
+            .arg(grave.jobs_max)
+            .arg(grave.timeout.as_secs());
         read_due(self.call(&call).await?).ok_or_else(|| StoreError::shape("due"))
     }
 
@@ -179,6 +201,8 @@ fn read_due(reply: Value) -> Option<Due> {
         next_us,
         retry,
         schedule,
+        buried: usize::try_from(int(&parts.next()?)?).ok()?,
+        stuck: usize::try_from(int(&parts.next()?)?).ok()?,
     })
 }
 

@@ -21,6 +21,19 @@ pub enum Exit {
     Raw(String),
 }
 
+impl Exit {
+    /// The bytes of payload that it writes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Retry(_, payload) | Self::Schedule(_, payload) | Self::Dead(payload) => {
+                payload.len()
+            }
+            Self::Drop | Self::Raw(_) => 0,
+        }
+    }
+}
+
 /// What became of one entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

@@ -14,6 +14,10 @@ use super::probe::{Probe, Reason};
 use super::top_level::{Shape, Source, TopLevel};
 use super::write::RAW_VALUE;
 
+/// A larger argument is refused without its place in it being searched: that walks the text once for each level of
+/// nesting. A job with two million brackets kept a thread busy for half a minute (debug build), at each of its retries.
+const EXPLAINED_MAX: usize = 64 * 1024;
+
 /// Reads `raw`, which begins with `[`, or says what is wrong with it.
 pub(super) fn read<'de, T: Deserialize<'de>>(class: &str, raw: &'de str) -> Result<T, ArgsError> {
     let elements: Vec<&'de RawValue> =
@@ -208,8 +212,11 @@ fn explain<'de, T: Deserialize<'de>>(
     };
     let mut pass = Pass::new(raw, elements, &absent);
     pass.explain = Some(refused);
-    let error = match T::deserialize(TopLevel(&mut pass)) {
-        Err(explained) if pass.seen.refused == Some(refused) => explained,
+    let small = elements
+        .get(refused)
+        .is_none_or(|element| element.get().len() <= EXPLAINED_MAX);
+    let error = match small.then(|| T::deserialize(TopLevel(&mut pass))) {
+        Some(Err(explained)) if pass.seen.refused == Some(refused) => explained,
         _ => error,
     };
     let place = Place {

@@ -37,10 +37,15 @@ local function take(list, name, into, n)
     step = math.min(step * 4, 256)
     local items = redis.pcall('LRANGE', list, -k, -1)
     if items.err then return false, n end
-    local got = #items
-    if got == 0 then return true, n end
+    if #items == 0 then return true, n end
+    -- As many as there is room for, the oldest first: one more than fits, so that a large one gets through.
+    local got, first = 0, #items + 1
+    while first > 1 and room > 0 do
+      first, got = first - 1, got + 1
+      if #items[first] <= limit then room = room - #items[first] end
+    end
     local tokens, pairs_, p = {}, {}, 0
-    for i = got, 1, -1 do
+    for i = #items, first, -1 do
       local token = string.format('%d:%s', number, name)
       tokens[#tokens + 1] = token
       pairs_[p + 1], pairs_[p + 2] = token, items[i]
@@ -58,15 +63,9 @@ local function take(list, name, into, n)
     -- I2: what keeps comes before what removes.
     redis.call('HSET', inflight, unpack(pairs_))
     redis.call('LTRIM', list, 0, -(got + 1))
-    for i = got, 1, -1 do
-      local bytes = #items[i]
+    for i = #items, first, -1 do
       n = n + 1
-      if bytes > limit then
-        into[n] = false
-      else
-        into[n] = items[i]
-        room = room - bytes
-      end
+      into[n] = #items[i] <= limit and items[i]
     end
     wanted = wanted - got
     if got < k then return true, n end

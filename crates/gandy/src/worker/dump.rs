@@ -1,6 +1,6 @@
 //! What runs now, for TTIN: Sidekiq logs its threads, we log our jobs.
 
-use super::core::Core;
+use super::{core::Core, label::label};
 use crate::ambient;
 
 /// Logs every running job and the state of each capsule.
@@ -20,8 +20,8 @@ pub(crate) fn log(core: &Core) {
         if let Some(context) = &job.context {
             let running_secs = job.started_at.get().map_or(0, |started| now - started);
             tracing::warn!(
-                jid = context.jid(),
-                class = context.class(),
+                jid = label(context.jid()),
+                class = label(context.class()),
                 queue = context.queue(),
                 running_secs,
                 cancelled = context.is_cancelled(),

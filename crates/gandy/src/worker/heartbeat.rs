@@ -1,11 +1,12 @@
 //! Shows the worker in Sidekiq's data model and flushes its counters; obeys the signals that Sidekiq's API leaves.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use gandy_protocol::{Beat, CapsuleInfo, Minute, ProcessInfo, StampFormat, work_value};
+use gandy_protocol::{Beat, CapsuleInfo, Minute, Payload, ProcessInfo, StampFormat, work_value};
 use gandy_store::StoreError;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     core::{Core, Phase},
     dump,
     hooks::Hooks,
+    label::label,
     life::Life,
 };
 use crate::{Progress, ambient};
@@ -21,6 +23,8 @@ use crate::{Progress, ambient};
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// Signals are looked for this often: they are obeyed within 5 s, against Ruby's 10 to 20.
 const SIGNALS_EVERY: Duration = Duration::from_secs(1);
+/// The largest payload shown whole, in bytes.
+const SHOWN_MAX: usize = 16 * 1024;
 /// Five readings in a row above this are worth a warning (Sidekiq's rule).
 const SLOW: Duration = Duration::from_millis(50);
 
@@ -171,13 +175,31 @@ fn work(life: &Life) -> Vec<(String, String)> {
         .filter_map(|job| {
             let context = job.context.as_ref()?;
             let started = *job.started_at.get()?;
-            let value = work_value(context.queue(), context.payload().raw(), started);
+            let payload = shown(context.payload());
+            let value = work_value(context.queue(), &payload, started);
             Some((
                 base36(job.token.number),
                 with_progress(value, context.progress()),
             ))
         })
         .collect()
+}
+
+/// The payload as people see it while it runs: a large one without its arguments, and one that is large even then as
+/// its names alone. Whole, 25 jobs of 64 MiB would be written to Redis anew with every beat.
+fn shown(payload: &Payload) -> Cow<'_, str> {
+    if payload.raw().len() <= SHOWN_MAX {
+        return payload.raw().into();
+    }
+    let bytes = payload.raw().len();
+    let args = format!(r#"["(a payload of {bytes} bytes is not shown)"]"#);
+    let short = payload.edit().set("args", args.as_str()).finish();
+    if short.len() <= SHOWN_MAX {
+        return short.into();
+    }
+    let class = serde_json::Value::from(label(payload.class()));
+    let jid = serde_json::Value::from(label(payload.jid()));
+    format!(r#"{{"class":{class},"args":{args},"jid":{jid}}}"#).into()
 }
 
 /// Sidekiq's readers ignore the extra field.
@@ -229,6 +251,28 @@ mod tests {
     #[test]
     fn ids_are_written_in_base_36() {
         assert_eq!([0, 35, 36, 1_000_000].map(base36), ["0", "z", "10", "lfls"]);
+    }
+
+    #[test]
+    fn large_payloads_are_shown_without_what_makes_them_large() {
+        let shown = |args: &str, more: &str| {
+            let raw = format!(r#"{{"class":"A","args":{args},"jid":"j"{more}}}"#);
+            let payload = Payload::parse(raw.into_bytes()).expect("a job");
+            shown(&payload).into_owned()
+        };
+        assert_eq!(shown("[1]", ""), r#"{"class":"A","args":[1],"jid":"j"}"#);
+        let large = format!(r#"["{}"]"#, "x".repeat(20_000));
+        let without = |bytes: usize, more: &str| {
+            format!(
+                r#"{{"class":"A","args":["(a payload of {bytes} bytes is not shown)"],"jid":"j"{more}}}"#
+            )
+        };
+        let tags = r#","tags":["t"]"#;
+        assert_eq!(shown(&large, tags), without(20_048, tags));
+        assert_eq!(
+            shown("[]", &format!(r#","x":{large}"#)),
+            without(20_042, "")
+        );
     }
 
     #[test]

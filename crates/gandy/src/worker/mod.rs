@@ -1,7 +1,7 @@
 //! Running jobs.
 //!
 //! # Layout
-//! * `config`, `builder`, `handle`, `signals`, `hooks`: what users set and hold.
+//! * `config`, `builder`, `handle`, `signals`, `hooks`: what users set and hold; `label`: names as logs show them.
 //! * `core`: what one worker shares; `life`: one identity and what it holds; `capsule`, `slots`: where jobs run.
 //! * The claim loop: `pump` and `bell`; one run: `run` and `verdict`.
 //! * The proof of life: `lease`, on a thread of its own.
@@ -18,6 +18,7 @@ mod dump;
 mod handle;
 mod heartbeat;
 mod hooks;
+mod label;
 mod lease;
 mod life;
 mod promoter;

@@ -38,14 +38,15 @@ impl Promoter {
         }
     }
 
+    /// Whether anything was moved.
     async fn promote(
         &self,
         from: Waiting,
         due: Vec<DueEntry>,
         now_us: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if due.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let entries: Vec<(DueEntry, Promotion)> = due
             .into_iter()
@@ -58,24 +59,28 @@ impl Promoter {
             .line
             .promote(from, self.core.config.grave(), &entries)
             .await?;
-        if moved.buried > 0 {
+        self.tell(moved.buried, moved.stuck);
+        tracing::debug!(?from, jobs = moved.pushed, "promoted");
+        Ok(moved.pushed + moved.buried + moved.gone > 0)
+    }
+
+    fn tell(&self, buried: usize, stuck: usize) {
+        if buried > 0 {
             tracing::warn!(
-                ?from,
-                jobs = moved.buried,
+                jobs = buried,
                 "due entries that cannot be pushed were buried"
             );
         }
-        if moved.stuck > 0 {
+        if stuck > 0 {
+            // No error of this chore: the entries behind these are promoted all the same, and on time.
             let server = self.core.config.server.address().to_owned();
             let cause = format!(
-                "{} due entries cannot be written: {} is not a sorted set",
-                moved.stuck,
+                "{stuck} due entries cannot be written: {} is not a sorted set",
                 self.core.keys.dead()
             );
-            return Err(StoreError::Refused { server, cause });
+            self.core
+                .complain("promote", &StoreError::Refused { server, cause });
         }
-        tracing::debug!(?from, jobs = moved.pushed, "promoted");
-        Ok(())
     }
 }
 
@@ -87,7 +92,17 @@ impl Chore for Promoter {
             self.on_duty.store(false, Ordering::Release);
             return Ok(LOOK);
         };
-        let due = self.line.due(&life.identity, DUTY, PAGE).await;
+        let config = &self.core.config;
+        let due = self
+            .line
+            .due(
+                &life.identity,
+                DUTY,
+                PAGE,
+                config.max_fetch_payload,
+                config.grave(),
+            )
+            .await;
         if !matches!(due, Ok(Due::Mine { .. })) {
             self.on_duty.store(false, Ordering::Release);
         }
@@ -99,14 +114,15 @@ impl Chore for Promoter {
                 next_us,
                 retry,
                 schedule,
+                buried,
+                stuck,
             } => {
                 self.on_duty.store(true, Ordering::Release);
-                let more = !retry.is_empty() || !schedule.is_empty();
+                self.tell(buried, stuck);
                 // Retries first, as Sidekiq.
                 let retried = self.promote(Waiting::Retry, retry, now_us).await;
-                self.promote(Waiting::Schedule, schedule, now_us).await?;
-                retried?;
-                if more {
+                let scheduled = self.promote(Waiting::Schedule, schedule, now_us).await;
+                if retried? | scheduled? || buried > 0 {
                     return Ok(Duration::ZERO);
                 }
                 let ahead = next_us.map_or(LOOK, |next| {

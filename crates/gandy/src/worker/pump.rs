@@ -24,6 +24,9 @@ use crate::Context;
 const CLAIM_MAX: usize = 250;
 /// Endings written in one cycle at most.
 const WRITE_MAX: usize = 200;
+/// Exits are written in commands of about this many bytes: many large jobs that fail together must not make one that
+/// takes longer than its deadline, again and again.
+const WRITE_BYTES_MAX: usize = 4 << 20;
 /// Claiming stops once a reply has this many bytes (I12).
 const REPLY_MAX: usize = 4 << 20;
 /// A pump looks up at least this often.
@@ -257,7 +260,12 @@ impl Pump {
         if wanted == 0 {
             return;
         }
-        let dry = haul.claims.len() < wanted;
+        let payloads = haul
+            .claims
+            .iter()
+            .filter_map(|claim| claim.payload.as_ref());
+        let bytes: usize = payloads.map(Vec::len).sum();
+        let dry = haul.claims.len() < wanted && bytes < REPLY_MAX;
         if dry {
             // Every queue was seen, so what is paused or broken is known.
             self.station.mute(&haul.paused, &haul.broken, &self.order);
@@ -312,33 +320,15 @@ impl Pump {
     }
 
     async fn write_exits(&mut self) -> Result<(), StoreError> {
-        if self.batch.exits.is_empty() {
-            return Ok(());
-        }
-        let identity = &self.station.life.identity;
-        let outcomes = match self
-            .line
-            .settle(identity, self.core.config.grave(), &self.batch.exits)
-            .await
-        {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                self.batch.repeated |= matches!(error, StoreError::Unknown { .. });
-                return Err(error);
-            }
-        };
         let mut stuck = Vec::new();
-        for ((token, exit), outcome) in self.batch.exits.drain(..).zip(outcomes) {
-            match outcome {
-                Outcome::Done => self.station.life.forget([&token]),
-                Outcome::Gone => {
-                    self.core.stats.missing(1, self.batch.repeated);
-                    self.station.life.forget([&token]);
-                }
-                Outcome::Stuck => stuck.push((token, exit)),
-            }
+        let mut error = None;
+        while !self.batch.exits.is_empty() && error.is_none() {
+            error = self.write_some_exits(&mut stuck).await.err();
         }
-        self.batch.exits = stuck;
+        self.batch.exits.append(&mut stuck);
+        if let Some(error) = error {
+            return Err(error);
+        }
         if self.batch.exits.is_empty() {
             return Ok(());
         }
@@ -353,6 +343,44 @@ impl Pump {
                 keys.dead()
             ),
         })
+    }
+
+    /// Writes the first exits, as many as make one command of bounded size.
+    async fn write_some_exits(&mut self, stuck: &mut Vec<(Token, Exit)>) -> Result<(), StoreError> {
+        let mut bytes = 0;
+        let fits = self.batch.exits.iter().take_while(|(_, exit)| {
+            let fits = bytes < WRITE_BYTES_MAX;
+            bytes += exit.size();
+            fits
+        });
+        let count = fits.count();
+        let life = &self.station.life;
+        let outcomes = match self
+            .line
+            .settle(
+                &life.identity,
+                self.core.config.grave(),
+                &self.batch.exits[..count],
+            )
+            .await
+        {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                self.batch.repeated |= matches!(error, StoreError::Unknown { .. });
+                return Err(error);
+            }
+        };
+        for ((token, exit), outcome) in self.batch.exits.drain(..count).zip(outcomes) {
+            match outcome {
+                Outcome::Done => life.forget([&token]),
+                Outcome::Gone => {
+                    self.core.stats.missing(1, self.batch.repeated);
+                    life.forget([&token]);
+                }
+                Outcome::Stuck => stuck.push((token, exit)),
+            }
+        }
+        Ok(())
     }
 
     async fn write_returns(&mut self) -> Result<(), StoreError> {

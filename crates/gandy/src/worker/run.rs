@@ -15,6 +15,7 @@ use super::{
     capsule::{Ending, Station},
     core::{Core, Phase},
     hooks::Hooks,
+    label::label,
     life::Held,
     slots::Taken,
     verdict::{Circumstances, judge},
@@ -61,8 +62,8 @@ async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
         .map(|registered| registered.options)
         .unwrap_or_default();
     tracing::info!(
-        jid = ctx.jid(),
-        class = ctx.class(),
+        jid = label(ctx.jid()),
+        class = label(ctx.class()),
         queue = ctx.queue(),
         "start"
     );
@@ -72,8 +73,8 @@ async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let Err(error) = result else {
         tracing::info!(
-            jid = ctx.jid(),
-            class = ctx.class(),
+            jid = label(ctx.jid()),
+            class = label(ctx.class()),
             queue = ctx.queue(),
             elapsed_ms,
             "done"
@@ -84,8 +85,8 @@ async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
     };
     if job.was_interrupted() {
         tracing::info!(
-            jid = ctx.jid(),
-            class = ctx.class(),
+            jid = label(ctx.jid()),
+            class = label(ctx.class()),
             queue = ctx.queue(),
             elapsed_ms,
             "interrupted"
@@ -118,8 +119,8 @@ async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
         Hooks::fire_job("death", &core.hooks.death, ctx, &error);
     }
     tracing::info!(
-        jid = ctx.jid(),
-        class = ctx.class(),
+        jid = label(ctx.jid()),
+        class = label(ctx.class()),
         queue = ctx.queue(),
         elapsed_ms,
         error_class = error.class(),

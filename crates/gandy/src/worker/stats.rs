@@ -19,7 +19,9 @@ use gandy_protocol::{
 };
 use gandy_store::{Counts, Histogram, Line, StoreError, Tally};
 
-/// Classes measured one by one; class names come from payloads, so their number must have a bound.
+use super::label::LABEL_MAX;
+
+/// Classes measured one by one; class names come from payloads, so their number must have a bound, and their length too.
 const CLASSES_MAX: usize = 1000;
 
 /// Under this name the others are summed.
@@ -104,7 +106,7 @@ impl Stats {
             }
         }
         let mut classes = self.classes.write().unwrap_or_else(PoisonError::into_inner);
-        let name = if classes.len() < CLASSES_MAX {
+        let name = if classes.len() < CLASSES_MAX && class.len() <= LABEL_MAX {
             class
         } else {
             OTHERS
@@ -263,5 +265,8 @@ mod tests {
             stats.count(&format!("C{number}"), Duration::ZERO, true);
         }
         assert!(stats.take_sums().len() <= CLASSES_MAX + 1);
+        let stats = Stats::default();
+        stats.count(&"C".repeat(1_000_000), Duration::ZERO, true);
+        assert_eq!(stats.take_sums()[0].class, OTHERS);
     }
 }

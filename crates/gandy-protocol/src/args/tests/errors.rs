@@ -332,13 +332,35 @@ fn nesting_is_bounded() {
     let deep = |levels: usize| format!("[{}{}]", "[".repeat(levels), "]".repeat(levels));
     assert!(from_args::<(serde_json::Value,)>("Any", &deep(100)).is_ok());
     assert_eq!(
-        sentence::<(serde_json::Value,)>(&deep(100_000))
+        sentence::<(serde_json::Value,)>(&deep(30_000))
             .split(&['[', ']'][..])
             .next_back(),
         Some("): nested deeper than 128 levels"),
     );
+    assert_eq!(
+        sentence::<(serde_json::Value,)>(&deep(1_000_000)),
+        "class WelcomeEmail, arg 1: recursion limit exceeded"
+    );
     // What is not looked into may be as deep as it likes.
     assert!(from_args::<(Box<serde_json::value::RawValue>,)>("Any", &deep(100_000)).is_ok());
+}
+
+#[test]
+fn a_large_argument_is_refused_without_a_search_for_the_place_in_it() {
+    let home = |blanks: usize| {
+        let blanks = " ".repeat(blanks);
+        sentence::<Welcome>(&format!(
+            r#"[{{"id":1,"homes":[{{"zip":{blanks}"x"}}]}},"a"]"#
+        ))
+    };
+    assert_eq!(
+        home(60_000),
+        "class WelcomeEmail, arg 1 (user.homes[0].zip): expected u32, got a string"
+    );
+    assert_eq!(
+        home(70_000),
+        "class WelcomeEmail, arg 1 (user): not what the type of this argument accepts"
+    );
 }
 
 #[test]
