@@ -70,6 +70,11 @@ impl Site {
         }
     }
 
+    /// After a restart of the server.
+    pub(crate) fn reconnect(&self) {
+        *self.conn.lock().unwrap_or_else(PoisonError::into_inner) = Conn(self.redis.conn());
+    }
+
     pub(crate) fn server(&self) -> Server {
         Server::new(&self.redis.url()).expect("the harness gives a valid URL")
     }

@@ -35,6 +35,8 @@ pub(crate) struct Heartbeat {
     info: String,
     concurrency: u32,
     next_beat: Instant,
+    /// The phase that the last beat showed.
+    shown: Option<Phase>,
     round_trip: Duration,
     slow: u32,
     beats: u64,
@@ -72,6 +74,7 @@ impl Heartbeat {
             info,
             concurrency,
             next_beat: Instant::now(),
+            shown: None,
             round_trip: Duration::ZERO,
             slow: 0,
             beats: 0,
@@ -87,13 +90,14 @@ impl Heartbeat {
             .flush(line, Minute::from_millis(ambient::now_ms()))
             .await;
         let work = work(&self.life);
+        let phase = *self.core.phase.borrow();
         let beat = Beat {
             info: &self.info,
             concurrency: self.concurrency,
             busy: u32::try_from(work.len()).unwrap_or(u32::MAX),
             beat_ms: ambient::now_ms(),
             rtt_us: u64::try_from(self.round_trip.as_micros()).unwrap_or(u64::MAX),
-            quiet: *self.core.phase.borrow() != Phase::Running,
+            quiet: phase != Phase::Running,
             rss_kb: rss_kb(),
         };
         let fields: Vec<(String, String)> = beat
@@ -105,6 +109,7 @@ impl Heartbeat {
         let seen = line
             .beat(&self.life.identity, &fields, &work, old_readers)
             .await?;
+        self.shown = Some(phase);
         self.round_trip = seen.round_trip;
         self.slow = if seen.round_trip > SLOW {
             self.slow + 1
@@ -156,10 +161,9 @@ impl Chore for Heartbeat {
     const NAME: &'static str = "heartbeat";
 
     async fn run_once(&mut self, now: Instant) -> Result<Duration, StoreError> {
-        let quiet_before = *self.core.phase.borrow();
         self.obey().await?;
-        // A change of phase is shown at once, not one beat late as Ruby does.
-        if now >= self.next_beat || quiet_before != *self.core.phase.borrow() {
+        // A change of phase is shown at once, whoever asked for it, and not one beat late as Ruby does.
+        if now >= self.next_beat || self.shown != Some(*self.core.phase.borrow()) {
             self.beat().await?;
             self.next_beat = now + BEAT_EVERY;
         }
