@@ -63,11 +63,12 @@ async fn wait(core: &Core, station: &Station, index: usize) {
     }
 }
 
-/// Only a capsule that could run a job waits for one.
+/// Only a capsule that could run a job waits for one. Places held by a claim on its way count as free: the claim that
+/// made the capsule idle still holds them, and a bell that slept for that was 200 ms late.
 fn may_wait(core: &Core, station: &Station, index: usize) -> bool {
     *core.phase.borrow() == Phase::Running
         && !station.is_mute(index)
-        && station.capsule.slots.free() > 0
+        && station.capsule.slots.busy() < station.capsule.slots.total()
         && station.life.may_claim(Instant::now())
 }
 

@@ -7,10 +7,9 @@ use crate::ambient;
 pub(crate) fn log(core: &Core) {
     let now = ambient::now_ms() / 1000;
     for capsule in &core.capsules {
-        let busy = capsule.slots.total() - capsule.slots.free();
         tracing::warn!(
             capsule = capsule.name,
-            busy,
+            busy = capsule.slots.busy(),
             slots = capsule.slots.total(),
             "capsule"
         );

@@ -53,7 +53,7 @@ impl WorkerHandle {
         self.core
             .capsules
             .iter()
-            .map(|capsule| capsule.slots.total() - capsule.slots.free())
+            .map(|capsule| capsule.slots.busy())
             .sum()
     }
 

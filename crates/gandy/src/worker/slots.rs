@@ -9,6 +9,8 @@ use std::sync::{
 #[derive(Debug)]
 pub(crate) struct Slots {
     free: AtomicUsize,
+    /// Taken by a job. The others that are not free are held by a claim that is on its way.
+    busy: AtomicUsize,
     total: usize,
 }
 
@@ -17,12 +19,14 @@ pub(crate) struct Slots {
 pub(crate) struct Taken {
     slots: Arc<Slots>,
     count: usize,
+    by_job: bool,
 }
 
 impl Slots {
     pub(crate) fn new(total: usize) -> Arc<Self> {
         Arc::new(Self {
             free: AtomicUsize::new(total),
+            busy: AtomicUsize::new(0),
             total,
         })
     }
@@ -39,11 +43,17 @@ impl Slots {
         Taken {
             slots: Arc::clone(self),
             count,
+            by_job: false,
         }
     }
 
     pub(crate) fn free(&self) -> usize {
         self.free.load(Ordering::Acquire)
+    }
+
+    /// Places in which a job runs.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Acquire)
     }
 
     pub(crate) fn total(&self) -> usize {
@@ -56,18 +66,23 @@ impl Taken {
         self.count
     }
 
-    /// Splits one place off.
+    /// Splits one place off, for a job.
     pub(crate) fn split_one(&mut self) -> Option<Self> {
         self.count = self.count.checked_sub(1)?;
+        self.slots.busy.fetch_add(1, Ordering::AcqRel);
         Some(Self {
             slots: Arc::clone(&self.slots),
             count: 1,
+            by_job: true,
         })
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
+        if self.by_job {
+            self.slots.busy.fetch_sub(self.count, Ordering::AcqRel);
+        }
         self.slots.free.fetch_add(self.count, Ordering::AcqRel);
     }
 }
@@ -87,8 +102,9 @@ mod tests {
             (first.count(), one.count(), rest.count(), slots.free()),
             (1, 1, 1, 0)
         );
+        assert_eq!(slots.busy(), 1, "a claim on its way is no job");
         assert_eq!(slots.take(1).count(), 0);
         drop((first, one, rest));
-        assert_eq!(slots.free(), slots.total());
+        assert_eq!((slots.free(), slots.busy()), (slots.total(), 0));
     }
 }
