@@ -47,7 +47,8 @@ impl Slots {
         }
     }
 
-    pub(crate) fn free(&self) -> usize {
+    #[cfg(test)]
+    fn free(&self) -> usize {
         self.free.load(Ordering::Acquire)
     }
 
