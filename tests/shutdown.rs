@@ -140,6 +140,24 @@ fn shutdown_with_redis_down_still_exits_within_timeout_plus_2_s() {
 }
 
 #[test]
+fn shutdown_is_not_held_by_a_blocking_handler_that_heeds_nothing() {
+    let server = RedisServer::start();
+    let job = payload("StuckThread", "[60000]", "stuck");
+    server.cli(&["LPUSH", "queue:default", &job]);
+    let worker = crew(&server).set("CREW_TIMEOUT_MS", 1000).start_and_wait();
+    wait_until(SOON, "it runs", || in_flight(&server) == 1);
+    let asked = Instant::now();
+    worker.signal(Signal::SIGTERM);
+    assert!(worker.wait_exit(SOON).success());
+    assert!(
+        asked.elapsed() <= Duration::from_secs(3),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert_eq!(queue(&server), [job]);
+}
+
+#[test]
 fn shutdown_before_redis_was_ever_reached() {
     let server = RedisServer::start();
     server.stop();

@@ -6,7 +6,8 @@
 //! (separated by blanks).
 //!
 //! Classes: `Note` (notes start and end), `Nap` (args: milliseconds), `Stubborn` (the same without heeding cancellation,
-//! not even of its task: it blocks the thread), `StubbornFail` (the same, then fails), `Fail` (always), `Pill` (aborts the process), `Crash` (args: 1 = the
+//! not even of its task: it blocks the thread), `StubbornFail` (the same, then fails), `StuckThread` (args: milliseconds, on a
+//! thread of its own), `Fail` (always), `Pill` (aborts the process), `Crash` (args: 1 = the
 //! process is killed at the start of the run, 2 = at its end), `Noop`; and of Ruby's (`tests/ruby/worker.rb`) `SleepJob`
 //! (args: seconds).
 
@@ -106,6 +107,7 @@ async fn run() -> anyhow::Result<()> {
             std::thread::sleep(Duration::from_millis(millis));
             Err(JobError::retry("Boom", "as asked"))
         })
+        .handler_blocking::<StuckThread, _>(Sleeper)
         .handler_fn("Fail", move |_: Anything, ctx: Context| {
             let note = n4.clone();
             async move {
@@ -125,6 +127,21 @@ async fn run() -> anyhow::Result<()> {
         .await?;
     eprintln!("crew: ended");
     Ok(())
+}
+
+/// Sleeps on a thread of its own and heeds no cancellation.
+#[derive(serde::Serialize, serde::Deserialize, gandy::Job)]
+struct StuckThread {
+    millis: u64,
+}
+
+struct Sleeper;
+
+impl gandy::BlockingHandler<StuckThread> for Sleeper {
+    fn perform(&self, job: StuckThread, _ctx: &Context) -> Result {
+        std::thread::sleep(Duration::from_millis(job.millis));
+        Ok(())
+    }
 }
 
 async fn nap(millis: u64, ctx: &Context) -> Result {

@@ -8,6 +8,9 @@ require "sidekiq"
 # Debian's Sidekiq is older than its Redis client, which warns about each BRPOP and would bury a test's log.
 Redis.silence_deprecations = true if Redis.respond_to?(:silence_deprecations=)
 
+# Two lines for each job would be most of what a measurement measures.
+Sidekiq.logger.level = Logger::WARN if ENV["GANDY_TEST_QUIET"]
+
 module RubyHistory
   NAME = ENV.fetch("GANDY_TEST_WORKER") { "ruby-#{Process.pid}" }
   FOLDER = ENV["GANDY_TEST_HISTORY"]

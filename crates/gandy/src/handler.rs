@@ -1,6 +1,13 @@
 //! Who runs a job: traits for users, and the one erased form the worker calls.
 
-use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use gandy_protocol::{RetrySetting, args};
 use serde::de::DeserializeOwned;
@@ -90,18 +97,22 @@ impl<J: Job, H: BlockingHandler<J>> Perform for Blocking<J, H> {
             let job = read_args::<J>(ctx)?;
             let (handler, context) = (Arc::clone(&self.0), ctx.clone());
             let seat = ctx.seat();
-            let run = tokio::task::spawn_blocking(move || {
-                let result = handler.perform(job, &context);
-                // A timeout ends the run but not this thread; more of them than slots must not pile up.
-                drop(seat);
-                result
-            });
-            match run.await {
+            let (done, outcome) = tokio::sync::oneshot::channel();
+            let runtime = tokio::runtime::Handle::current();
+            // Not the runtime's own threads: it waits for those when it ends, and a handler that heeds no
+            // cancellation would hold the worker's exit long after its job was given back.
+            std::thread::Builder::new()
+                .name("gandy-job".into())
+                .spawn(move || {
+                    let _runtime = runtime.enter();
+                    let result = catch_unwind(AssertUnwindSafe(|| handler.perform(job, &context)));
+                    // A timeout ends the run but not this thread; more of them than slots must not pile up.
+                    drop(seat);
+                    let _ = done.send(result);
+                })?;
+            match outcome.await? {
                 Ok(result) => result,
-                Err(stopped) => match stopped.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(stopped) => Err(JobError::from(stopped)),
-                },
+                Err(panic) => resume_unwind(panic),
             }
         })
     }

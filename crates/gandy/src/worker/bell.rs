@@ -14,6 +14,8 @@ use super::{
 
 /// How often a bell that must not block looks whether it may again.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long a queue is polled after Redis refused to block on it.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Rings for the queue at `index` until the life ends.
 ///
@@ -54,6 +56,13 @@ async fn wait(core: &Core, station: &Station, index: usize) {
                 tokio::time::sleep(LOOK).await;
                 station.ring(index);
                 answered(station, index).await;
+            }
+            // No right to block, or a proxy that does not let it through: the pumps poll until it is tried again.
+            Err(error @ StoreError::Refused { .. }) => {
+                core.complain("wait", &error);
+                station.refuse(index, true);
+                tokio::time::sleep(AGAIN).await;
+                station.refuse(index, false);
             }
             Err(error) => {
                 core.complain("wait", &error);

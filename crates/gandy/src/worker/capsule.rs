@@ -79,6 +79,8 @@ struct Bell {
     rung: AtomicBool,
     /// Paused, or a key of another type: not to be blocked on.
     mute: AtomicBool,
+    /// Redis refuses to block: no right to, or a proxy in between.
+    refused: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -172,13 +174,23 @@ impl Station {
         }
     }
 
+    /// Notes whether Redis refuses to block on this queue; it is polled meanwhile.
+    pub(crate) fn refuse(&self, index: usize, refused: bool) {
+        self.bells[index].refused.store(refused, Ordering::Release);
+        self.wake.notify_one();
+    }
+
     pub(crate) fn is_mute(&self, index: usize) -> bool {
-        self.bells[index].mute.load(Ordering::Acquire)
+        self.bells[index].is_mute()
     }
 
     pub(crate) fn any_mute(&self) -> bool {
-        self.bells
-            .iter()
-            .any(|bell| bell.mute.load(Ordering::Acquire))
+        self.bells.iter().any(Bell::is_mute)
+    }
+}
+
+impl Bell {
+    fn is_mute(&self) -> bool {
+        self.mute.load(Ordering::Acquire) || self.refused.load(Ordering::Acquire)
     }
 }
