@@ -110,7 +110,7 @@ impl<'a> Edit<'a> {
     }
 
     fn change_of(&self, member: Member) -> Option<usize> {
-        let name = text::unquoted(member.key.of(self.raw))?;
+        let name = member.key.text(self.raw)?;
         self.changes.iter().position(|change| change.name == name)
     }
 }

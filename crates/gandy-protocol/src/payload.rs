@@ -2,6 +2,7 @@
 //!
 //! Belongs here: reading. Does not belong here: changing a payload (`edit`) and building a new one (`record`).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::edit::Edit;
@@ -49,14 +50,11 @@ enum Text {
 impl Text {
     /// `None`: not a string, empty, or no valid text.
     fn read(raw: &str, span: Span) -> Option<Text> {
-        match text::unquoted(span.of(raw))? {
-            text if text.is_empty() => None,
-            std::borrow::Cow::Borrowed(_) => Some(Text::Span(Span {
-                start: span.start + 1,
-                end: span.end - 1,
-            })),
-            std::borrow::Cow::Owned(text) => Some(Text::Copy(text.into())),
-        }
+        let text = span.text(raw).filter(|text| !text.is_empty())?;
+        Some(match text {
+            Cow::Borrowed(_) => Text::Span(span.inside()),
+            Cow::Owned(text) => Text::Copy(text.into()),
+        })
     }
 
     fn of<'a>(&'a self, raw: &'a str) -> &'a str {
@@ -140,7 +138,7 @@ impl Payload {
     fn spans(raw: &str) -> Result<(Known, Text, Text, Span), String> {
         let mut known = Known::default();
         scan::members(raw, |member| {
-            if let Some(name) = text::unquoted(member.key.of(raw)) {
+            if let Some(name) = member.key.text(raw) {
                 known.note(&name, member.value);
             }
         })
@@ -251,7 +249,7 @@ impl fmt::Debug for Payload {
 pub(crate) fn field(raw: &str, name: &str) -> Option<Span> {
     let mut found = None;
     let whole = scan::members(raw, |member| {
-        if text::unquoted(member.key.of(raw)).as_deref() == Some(name) {
+        if member.key.text(raw).as_deref() == Some(name) {
             found = Some(member.value);
         }
     });

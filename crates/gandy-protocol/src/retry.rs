@@ -3,6 +3,7 @@
 //! Belongs here: the decision, as a pure function. Does not belong here: the payload that is written then (`failure`),
 //! hooks, and what counts as a failure.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::payload::{Payload, integer};
@@ -34,12 +35,12 @@ impl RetrySetting {
     }
 
     /// The raw JSON of a `retry` field; `None` where there is to be no field.
-    pub fn to_json(self) -> Option<String> {
+    pub fn to_json(self) -> Option<Cow<'static, str>> {
         match self {
             RetrySetting::Absent => None,
-            RetrySetting::Always => Some("true".to_owned()),
-            RetrySetting::Never => Some("false".to_owned()),
-            RetrySetting::Times(times) => Some(times.to_string()),
+            RetrySetting::Always => Some("true".into()),
+            RetrySetting::Never => Some("false".into()),
+            RetrySetting::Times(times) => Some(times.to_string().into()),
         }
     }
 

@@ -110,7 +110,7 @@ impl<'a> Fields<'a> {
     fn read(line: &'a str) -> Result<Fields<'a>, RecordError> {
         let mut members = Vec::new();
         let mut bad_key = false;
-        let scanned = scan::members(line, |member| match text::unquoted(member.key.of(line)) {
+        let scanned = scan::members(line, |member| match member.key.text(line) {
             Some(name) => members.push((name, member.value.of(line))),
             None => bad_key = true,
         });

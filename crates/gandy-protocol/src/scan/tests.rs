@@ -73,20 +73,6 @@ fn a_million_levels_do_not_overflow_the_stack() {
 }
 
 #[test]
-fn nesting_remembers_each_level_across_words() {
-    let mut nesting = Nesting::default();
-    let kinds: Vec<bool> = (0..300).map(|n| n % 3 == 0 || n % 7 == 0).collect();
-    for kind in &kinds {
-        nesting.push(*kind);
-    }
-    for kind in kinds.iter().rev() {
-        assert_eq!(nesting.top(), Some(*kind));
-        nesting.pop();
-    }
-    assert_eq!(nesting.top(), None);
-}
-
-#[test]
 fn every_byte_at_every_place_of_a_word_is_judged_as_by_serde_json() {
     for byte in 0..128u8 {
         for place in 0..20 {
@@ -94,6 +80,29 @@ fn every_byte_at_every_place_of_a_word_is_judged_as_by_serde_json() {
             text[place] = byte;
             let text = format!("\"{}\"", String::from_utf8(text).unwrap());
             assert_eq!(check(&text).is_ok(), serde_accepts(&text), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn every_byte_at_every_place_of_a_number_is_judged_as_by_serde_json() {
+    for byte in 0..128u8 {
+        for place in 0..20 {
+            let mut text = vec![b'1'; 20];
+            text[place] = byte;
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(check(&text).is_ok(), serde_accepts(&text), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn text_beyond_ascii_hides_no_quote_and_looks_like_none() {
+    for char in ('\u{80}'..='\u{7ff}').chain(['\u{2028}', '\u{e022}', '😀']) {
+        for place in 0..9 {
+            let text = format!("\"{}{char}\"", "a".repeat(place));
+            assert_eq!(check(&text), Ok(()), "{text:?}");
+            assert!(check(&format!("{text}\"")).is_err(), "{text:?}");
         }
     }
 }
