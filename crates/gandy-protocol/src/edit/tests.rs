@@ -142,7 +142,7 @@ fn object() -> impl Strategy<Value = (String, Vec<(String, String)>)> {
 fn fields(raw: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     scan::members(raw, |member| {
-        let name = text::unquoted(member.key.of(raw)).unwrap().into_owned();
+        let name = member.key.text(raw).unwrap().into_owned();
         found.push((name, member.value.of(raw).to_owned()));
     })
     .unwrap();

@@ -157,6 +157,14 @@ fn wrong_lines_say_what_is_wrong() {
             r#"{"class":"A","args":[],"queue":"a\nb"}"#,
             "`queue`: queue name \"a\\nb\" holds a control character; use letters, digits, `.`, `-`, `_` or `:`",
         ),
+    ] {
+        assert_eq!(line(text).unwrap_err().to_string(), expect, "{text}");
+    }
+}
+
+#[test]
+fn wrong_options_say_what_they_must_be() {
+    for (text, expect) in [
         (
             r#"{"class":"A","args":[],"retry":"5"}"#,
             "`retry` must be true, false or a number of retries from 0, not \"5\"",
