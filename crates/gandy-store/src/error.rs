@@ -115,7 +115,7 @@ impl StoreError {
                 "OOM" => Self::Full { server, cause },
                 // MISCONF: the disk is full and snapshots fail, so writes are refused; it is the server's state.
                 "LOADING" | "BUSY" | "READONLY" | "MASTERDOWN" | "NOREPLICAS" | "CLUSTERDOWN"
-                | "TRYAGAIN" | "UNBLOCKED" | "MISCONF" | "NOAUTH" => {
+                | "TRYAGAIN" | "UNBLOCKED" | "MISCONF" | "NOAUTH" | "NOSCRIPT" => {
                     Self::Unavailable { server, cause }
                 }
                 "ERR" if cause.contains("max number of clients") => {
@@ -135,6 +135,11 @@ impl StoreError {
             ErrorKind::InvalidClientConfig | ErrorKind::Client => Self::Input(cause),
             _ => Self::Unknown { server, cause },
         }
+    }
+
+    /// Whether the server did not know the script that it was asked to run. Nothing ran.
+    pub(crate) fn is_unknown_script(&self) -> bool {
+        matches!(self, Self::Unavailable { cause, .. } if cause.starts_with("NOSCRIPT"))
     }
 
     /// A deadline of ours passed before the reply came.

@@ -19,6 +19,9 @@ use tokio::sync::Mutex;
 
 use crate::{Server, StoreError, lua::Call};
 
+/// How often in a row a server is taught a script: it may forget it again before it is asked.
+const LESSONS: usize = 3;
+
 /// A way to run commands in one shard: one Redis and the prefix of its keys.
 ///
 /// Cheap to clone; clones share the connection (or the pool). Commands of clones are pipelined on it, and a future
@@ -151,18 +154,19 @@ impl Line {
         self.read(value)
     }
 
-    /// Runs a script by its hash; a server that does not know it yet (restart, failover, `SCRIPT FLUSH`) is taught
-    /// it and asked again. That is safe for every script: `NOSCRIPT` means that nothing ran.
+    /// Runs a script by its hash; a server that does not know it (restart, failover, `SCRIPT FLUSH`) is taught it and
+    /// asked again. That is safe for every script: `NOSCRIPT` means that nothing ran.
     pub(crate) async fn call<T: FromRedisValue>(&self, call: &Call) -> Result<T, StoreError> {
-        let value = match self.send(call.command()).await {
-            Err(StoreError::Refused { cause, .. }) if cause.starts_with("NOSCRIPT") => {
-                self.send(redis::cmd("SCRIPT").arg("LOAD").arg(call.code()))
-                    .await?;
-                self.send(call.command()).await?
+        let mut outcome = self.send(call.command()).await;
+        for _ in 0..LESSONS {
+            if !matches!(&outcome, Err(error) if error.is_unknown_script()) {
+                break;
             }
-            other => other?,
-        };
-        self.read(value)
+            self.send(redis::cmd("SCRIPT").arg("LOAD").arg(call.code()))
+                .await?;
+            outcome = self.send(call.command()).await;
+        }
+        self.read(outcome?)
     }
 
     /// Sends several commands in one write and gives each one's own answer: a pipeline, not a transaction.
