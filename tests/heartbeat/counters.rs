@@ -237,6 +237,27 @@ async fn what_was_counted_while_redis_was_down_is_written_when_it_is_back() {
     assert_eq!(histogram(&site, "Gate").iter().sum::<u64>(), 5);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_counter_that_cannot_be_written_does_not_inflate_the_others() {
+    let site = Site::start();
+    site.ask::<()>(cmd("SET").arg("stat:failed").arg("not a number"));
+    let worker = worker(site.config(), &Arc::new(Semaphore::new(0)));
+    let identity = shown(&site, &worker);
+    for number in 0..5 {
+        push(&site, "Ok", "[]", &format!("ok{number}"));
+    }
+    push(&site, "Fail", "[]", "fail");
+    site.settle();
+    worker.quiet(); // Beats come at once, and again when one has failed.
+    wait_eq(crate::NEXT_BEAT, "a beat", &"true".to_owned(), || {
+        hash(&site, &identity)["quiet"].clone()
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await; // The subject: more beats.
+    worker.stop().await.unwrap();
+    assert_eq!(number(&site, "stat:processed"), 6);
+    assert_eq!(site.redis.cli(&["GET", "stat:failed"]), "not a number");
+}
+
 fn number_in_flight(site: &Site) -> usize {
     let keys: Vec<String> = keys(site, "gandy:inflight:*");
     let count = |key: &String| {

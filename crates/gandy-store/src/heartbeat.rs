@@ -107,10 +107,11 @@ impl Line {
             .unwrap_or_default())
     }
 
-    /// Adds to the all-time counters and to those of `day` (`YYYY-MM-DD`, UTC): all or none.
+    /// Adds to the all-time counters and to those of `day` (`YYYY-MM-DD`, UTC), in one transaction.
     ///
     /// # Errors
-    /// Other than [`StoreError::Unknown`]: nothing was added, keep the tally for the next flush.
+    /// Of kind [`crate::Kind::Retry`]: nothing was added, keep the tally for the next flush. Others: some of it may have
+    /// been, as when one of the keys is of another type.
     pub async fn tally(&self, tally: &Tally, day: &str) -> Result<(), StoreError> {
         let keys = self.keys();
         let mut pipe = redis::pipe();
@@ -134,7 +135,7 @@ impl Line {
         self.transaction(&mut pipe).await.map(drop)
     }
 
-    /// Adds to the execution metrics: all or none.
+    /// Adds to the execution metrics, in one transaction.
     ///
     /// # Errors
     /// As [`Line::tally`].

@@ -17,7 +17,7 @@ use gandy_protocol::{
         milliseconds_field,
     },
 };
-use gandy_store::{Counts, Histogram, Line, StoreError, Tally};
+use gandy_store::{Counts, Histogram, Kind, Line, StoreError, Tally};
 
 use super::label::LABEL_MAX;
 
@@ -162,10 +162,10 @@ impl Stats {
     }
 }
 
-/// After a refusal nothing was added and the numbers are kept; after a lost reply they may have been, and counting twice
-/// would be worse.
+/// Where nothing was added the numbers are kept. After a lost reply they may have been added, and where one key is of
+/// another type the others were: counting twice, beat after beat, would be worse than missing a few.
 fn keeps(outcome: &Result<(), StoreError>) -> bool {
-    matches!(outcome, Err(error) if !matches!(error, StoreError::Unknown { .. }))
+    matches!(outcome, Err(error) if error.kind() == Kind::Retry)
 }
 
 impl Default for ClassCounters {
