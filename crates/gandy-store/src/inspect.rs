@@ -92,7 +92,7 @@ pub enum Target {
 }
 
 impl Line {
-    /// Counts everything, in three round trips.
+    /// Counts everything, in a handful of round trips.
     ///
     /// # Errors
     /// Any; reads only.

@@ -78,23 +78,16 @@ impl Line {
         }
     }
 
-    /// Enters a process that is not among the living among the dying if anything of it is still in flight: after a
-    /// failover to an older state nobody else would know of it before the next sweep.
+    /// Enters a process that is not among the living among the dying if anything of it is still in flight. `true`: it was
+    /// entered now. After a failover to an older state nobody else would know of it before the next sweep.
     ///
     /// # Errors
     /// Any; safe to repeat.
-    pub async fn disown(&self, identity: &Identity) -> Result<(), StoreError> {
+    pub async fn disown(&self, identity: &Identity) -> Result<bool, StoreError> {
         let keys = self.keys();
-        if self.is_alive(identity).await?
-            || !self
-                .query::<bool>(redis::cmd("EXISTS").arg(keys.inflight(identity)))
-                .await?
-        {
-            return Ok(());
-        }
-        let mut enter = redis::cmd("HSETNX");
-        enter.arg(keys.dying()).arg(identity.as_str()).arg("{}");
-        self.query::<i64>(&enter).await.map(drop)
+        let mut call = lua::DISOWN.keys(&[keys.fleet(), keys.dying(), keys.inflight(identity)]);
+        call.arg(identity.as_str());
+        Ok(self.call::<i64>(&call).await? == 1)
     }
 
     /// Whether `identity` is among the living.

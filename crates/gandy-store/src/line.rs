@@ -102,7 +102,8 @@ impl Line {
             .wait_timeout(Some(reply))
             // Connecting has its deadline in the connection's own configuration; this one is above it.
             .create_timeout(Some(server.patience().connect + Duration::from_secs(1)))
-            .recycle_timeout(Some(reply))
+            // One after another may be stale after an outage.
+            .recycle_timeout(Some(Duration::from_secs(1)))
             .build()
             .map_err(|error| bug(error.to_string()))?;
         Ok(Self {
@@ -128,25 +129,10 @@ impl Line {
         &self.inner.keys
     }
 
-    /// Closes the connection, so that the next command opens another. A pool is left alone.
-    pub async fn close(&self) {
-        if let Source::Single(slot) = &self.inner.source {
-            slot.lock().await.open.take();
-        }
-    }
-
     /// How often a connection was opened; a pool does not count. Another number than before: there may be another
     /// server at the other end, or an older state of this one.
     pub(crate) fn openings(&self) -> u64 {
         self.inner.openings.load(Ordering::Acquire)
-    }
-
-    /// Sends `PING`.
-    ///
-    /// # Errors
-    /// As any command: [`StoreError::kind`] tells what to do.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.query::<Value>(&redis::cmd("PING")).await.map(drop)
     }
 
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
@@ -183,8 +169,17 @@ impl Line {
             .connection()
             .req_packed_commands(commands, 0, count)
             .await;
-        let values = self.hand_back(borrowed, outcome).await?;
-        Ok(values.into_iter().map(|value| self.raise(value)).collect())
+        let replies: Vec<Result<Value, StoreError>> = match outcome {
+            Ok(values) => values.into_iter().map(|value| self.raise(value)).collect(),
+            Err(error) => return self.hand_back(borrowed, Err(error)).await,
+        };
+        if replies
+            .iter()
+            .any(|reply| matches!(reply, Err(error) if error.spoils_connection()))
+        {
+            self.discard(borrowed).await;
+        }
+        Ok(replies)
     }
 
     /// As [`Line::each`], but the first error of any of them is the error of the whole.
@@ -199,17 +194,32 @@ impl Line {
     ) -> Result<Vec<Value>, StoreError> {
         commands.atomic();
         let mut borrowed = self.borrow().await?;
-        let outcome = commands
-            .query_async::<Vec<Value>>(borrowed.connection())
-            .await;
-        self.hand_back(borrowed, outcome).await
+        // Of the replies to MULTI, each command and EXEC only the last one is of interest.
+        let skipped = commands.len() + 1;
+        let connection = borrowed.connection();
+        let outcome = connection.req_packed_commands(commands, skipped, 1).await;
+        // What kept the block from running is the error of one of its commands, not "EXECABORT".
+        let outcome = outcome.map_err(|error| match error.clone().into_server_errors() {
+            Some(inner) if !inner.is_empty() => inner[0].1.clone().into(),
+            _ => error,
+        });
+        match self.hand_back(borrowed, outcome).await?.into_iter().next() {
+            Some(Value::Array(replies)) => {
+                replies.into_iter().map(|reply| self.raise(reply)).collect()
+            }
+            Some(other) => self.raise(other).map(|_| Vec::new()),
+            None => Err(StoreError::shape("EXEC")),
+        }
     }
 
     async fn send(&self, command: &Cmd) -> Result<Value, StoreError> {
         let mut borrowed = self.borrow().await?;
         let outcome = borrowed.connection().req_packed_command(command).await;
-        let value = self.hand_back(borrowed, outcome).await?;
-        self.raise(value)
+        let outcome = outcome.and_then(|value| match value {
+            Value::ServerError(error) => Err(error.into()),
+            value => Ok(value),
+        });
+        self.hand_back(borrowed, outcome).await
     }
 
     pub(crate) fn read<T: FromRedisValue>(&self, value: Value) -> Result<T, StoreError> {
@@ -295,27 +305,33 @@ impl Line {
             Err(error) => StoreError::running(self.server().address(), &error),
         };
         if error.spoils_connection() {
-            match (borrowed, &self.inner.source) {
-                (Borrowed::Single(open), Source::Single(slot)) => {
-                    open.closed.store(true, Ordering::Release);
-                    // Only this connection: another task may have opened the next one already.
-                    let mut slot = slot.lock().await;
-                    if slot
-                        .open
-                        .as_ref()
-                        .is_some_and(|held| Arc::ptr_eq(&held.closed, &open.closed))
-                    {
-                        slot.open.take();
-                    }
-                }
-                // Taken out of the pool and dropped.
-                (Borrowed::Pooled(connection), _) => {
-                    drop(deadpool_redis::Connection::take(connection))
-                }
-                (Borrowed::Single(_), Source::Pool(_)) => {}
-            }
+            self.discard(borrowed).await;
         }
         Err(error)
+    }
+
+    /// Closes a connection: a reply on it is in doubt, or the server at its other end is not the one to talk to.
+    async fn discard(&self, borrowed: Borrowed) {
+        match (borrowed, &self.inner.source) {
+            (Borrowed::Single(open), Source::Single(slot)) => {
+                open.closed.store(true, Ordering::Release);
+                // Only this connection: another task may have opened the next one already.
+                let mut slot = slot.lock().await;
+                if slot
+                    .open
+                    .as_ref()
+                    .is_some_and(|held| Arc::ptr_eq(&held.closed, &open.closed))
+                {
+                    slot.open.take();
+                }
+            }
+            // Taken out of the pool and dropped; the idle ones lead to the same server.
+            (Borrowed::Pooled(connection), Source::Pool(pool)) => {
+                drop(deadpool_redis::Connection::take(connection));
+                pool.retain(|_, _| false);
+            }
+            (Borrowed::Single(_), Source::Pool(_)) | (Borrowed::Pooled(_), Source::Single(_)) => {}
+        }
     }
 }
 

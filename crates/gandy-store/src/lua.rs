@@ -82,6 +82,7 @@ scripts! {
     UNLAND = "unland", include_str!("lua/unland.lua");
     DUE = "due", with_prelude!("lua/due.lua");
     PROMOTE = "promote", with_prelude!("lua/promote.lua");
+    DISOWN = "disown", include_str!("lua/disown.lua");
     RESIGN = "resign", include_str!("lua/resign.lua");
     MOVE = "move", with_prelude!("lua/move.lua");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gandy_protocol::{digest::recovery_id, identity::Identity};
+use gandy_protocol::{Payload, digest::recovery_id, identity::Identity};
 
 use crate::{Grave, Line, Outcome, StoreError, Token, life::millis, lua, settle::outcomes};
 
@@ -50,6 +50,8 @@ pub struct Orphan {
     pub token: Token,
     /// The id under which its deaths are counted: the jid, else the payload's digest. `None`: too large to read.
     pub id: Option<String>,
+    /// Whether its bytes name the queue it came from: only then does it find back there through `schedule`.
+    pub names_its_queue: bool,
     /// Other processes that died with it aboard in the last 72 h.
     pub deaths_before: u64,
 }
@@ -126,6 +128,7 @@ impl Line {
                 orphans.push(Orphan {
                     token,
                     id: None,
+                    names_its_queue: false,
                     deaths_before: 0,
                 });
                 continue;
@@ -164,13 +167,15 @@ impl Line {
         for (token, payload) in tokens.into_iter().zip(payloads) {
             let Some(payload) = payload else { continue };
             let id = recovery_id(&payload);
+            let names_its_queue =
+                Payload::parse(payload).is_ok_and(|payload| payload.queue() == Some(&*token.queue));
             let recovered = self.keys().recovered(&id);
             pipe.cmd("SCARD").arg(&recovered);
             pipe.cmd("SISMEMBER").arg(&recovered).arg(identity.as_str());
-            found.push((token, id));
+            found.push((token, id, names_its_queue));
         }
         let counts = self.each(&pipe).await?;
-        for ((token, id), pair) in found.into_iter().zip(counts.chunks(2)) {
+        for ((token, id, names_its_queue), pair) in found.into_iter().zip(counts.chunks(2)) {
             let number = |at: usize| -> u64 {
                 pair.get(at)
                     .and_then(|reply| reply.clone().ok())
@@ -182,6 +187,7 @@ impl Line {
             into.push(Orphan {
                 token,
                 id: Some(id),
+                names_its_queue,
                 deaths_before,
             });
         }

@@ -28,13 +28,7 @@ impl Line {
             else {
                 continue;
             };
-            // Living first, dying second: a process can only move in that direction.
-            if self.is_alive(&identity).await? {
-                continue;
-            }
-            let mut enter = redis::cmd("HSETNX");
-            enter.arg(keys.dying()).arg(identity.as_str()).arg("{}");
-            if self.query::<i64>(&enter).await? == 1 {
+            if self.disown(&identity).await? {
                 swept.adopted.push(identity);
             }
         }

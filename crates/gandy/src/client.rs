@@ -10,8 +10,34 @@ use gandy_store::{Caution, Kind, Line, Producer, Server, StoreError};
 
 use crate::{Error, Job, Push, ambient, push::When, testing::Recorder};
 
-/// At most this many jobs go in one command.
+/// At most this many jobs go in one command…
 const SLICE: usize = 1000;
+/// …and no more once they have this many bytes: every other push waits behind it on the same connection.
+const SLICE_BYTES: usize = 4 << 20;
+
+/// Jobs that go in one command, each with its place among the results.
+struct Slice {
+    jobs: Vec<(usize, Ready)>,
+    bytes: usize,
+}
+
+impl Slice {
+    fn new(place: usize, job: Ready) -> Self {
+        Self {
+            bytes: job.payload.len(),
+            jobs: vec![(place, job)],
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.jobs.len() < SLICE && self.bytes < SLICE_BYTES
+    }
+
+    fn add(&mut self, place: usize, job: Ready) {
+        self.bytes += job.payload.len();
+        self.jobs.push((place, job));
+    }
+}
 
 /// Pushes jobs. Clone it freely: one per application is enough, since concurrent pushes of all clones are pipelined on
 /// one connection. A push whose future is dropped half-way leaves the client usable.
@@ -294,22 +320,27 @@ impl Client {
         pushes: impl IntoIterator<Item = Push>,
     ) -> Vec<Result<Receipt, Error>> {
         let mut results: Vec<Option<Result<Receipt, Error>>> = Vec::new();
-        // One group for each queue, one for all that is scheduled.
-        let mut groups: Vec<Vec<(usize, Ready)>> = Vec::new();
+        // Each goes in one command: jobs of one queue, or scheduled ones.
+        let mut slices: Vec<Slice> = Vec::new();
         for push in pushes {
             let place = results.len();
             results.push(None);
             match self.prepare(push) {
-                Ok(ready) => match groups.iter_mut().find(|group| group[0].1.joins(&ready)) {
-                    Some(group) => group.push((place, ready)),
-                    None => groups.push(vec![(place, ready)]),
+                // The last ones are the ones with room.
+                Ok(job) => match slices
+                    .iter_mut()
+                    .rev()
+                    .find(|slice| slice.jobs[0].1.joins(&job))
+                {
+                    Some(slice) if slice.has_room() => slice.add(place, job),
+                    _ => slices.push(Slice::new(place, job)),
                 },
                 Err(result) => results[place] = Some(*result),
             }
         }
-        for slice in groups.iter_mut().flat_map(|group| group.chunks_mut(SLICE)) {
-            let sent = self.store(slice).await;
-            for (place, ready) in slice {
+        for slice in &mut slices {
+            let sent = self.store(&mut slice.jobs).await;
+            for (place, ready) in &slice.jobs {
                 results[*place] = Some(match &sent {
                     Ok(()) => Ok(ready.receipt()),
                     Err(error) => Err(ready.error(error.clone())),

@@ -163,7 +163,7 @@ impl Jobs {
         results
     }
 
-    /// The runs that failed inline.
+    /// The runs that failed inline since the last call; they are taken out.
     #[must_use]
     pub fn failures(&self) -> Vec<Failure> {
         std::mem::take(&mut self.state().failures)

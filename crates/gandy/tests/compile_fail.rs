@@ -12,7 +12,9 @@ const GOLDEN: &str = "rustc 1.95.";
 fn mistakes_get_errors_that_say_what_to_write() {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = std::process::Command::new(rustc).arg("--version").output();
-    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let version = version
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
     if !version.starts_with(GOLDEN) {
         println!("SKIPPED: the golden files were written by {GOLDEN}x, this is {version}");
         return;

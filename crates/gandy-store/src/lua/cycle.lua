@@ -25,7 +25,9 @@ end
 local number = tonumber(ARGV[at + 1])
 local limit, room = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
 local names = {unpack(ARGV, at + 4)}
-local paused = redis.call('SMISMEMBER', KEYS[3], unpack(names))
+-- A `paused` of another type pauses nothing; it must not stop every claim.
+local paused = redis.pcall('SMISMEMBER', KEYS[3], unpack(names))
+if paused.err then paused = {} end
 local reply, size = {1, finished}, 2
 
 -- Takes from the right end of a list, oldest first. In steps of 4, 16, 64, 256 so that a list of huge payloads is

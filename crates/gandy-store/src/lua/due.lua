@@ -46,6 +46,6 @@ local function read(set)
   return found
 end
 local retry, schedule = read(KEYS[2]), read(KEYS[3])
-if buried > 0 then trim(dead, reasons, clock(), ARGV[7], ARGV[8]) end
+if buried > 0 then trim(dead, reasons, clock(), ARGV[7], ARGV[8], buried) end
 soonest = soonest < 0 and -1 or math.floor(soonest * 1000000)
 return {1, tonumber(t[1]) * 1000000 + tonumber(t[2]), soonest, retry, schedule, buried, stuck}

@@ -15,7 +15,7 @@ elseif where == 'dead' then
   local now = clock()
   local err = bury(dead, reasons, now, write, '')
   if err then return redis.error_reply(err) end
-  trim(dead, reasons, now, ARGV[6], ARGV[7])
+  trim(dead, reasons, now, ARGV[6], ARGV[7], 1)
 end
 if kind == 'zset' then
   redis.call('ZREM', from, bytes)

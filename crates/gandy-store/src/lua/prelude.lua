@@ -22,8 +22,10 @@ local function bury(dead, reasons, now, payload, reason)
 end
 
 -- Sidekiq's trim of dead by age and by rank, its off-by-one included (10,000 keeps 9,999), and with each entry the
--- reason kept for it. At most 100 of each kind a call; the next burial goes on (I6).
-local function trim(dead, reasons, now, most, seconds)
+-- reason kept for it. `entries` is how many were buried at most; a little more is removed, so that a set which grew too
+-- large shrinks, but never without bound (I6).
+local function trim(dead, reasons, now, most, seconds, entries)
+  local page = math.min(math.max(100, 2 * entries), 1000)
   local annotated = redis.pcall('HLEN', reasons)
   local function drop(members)
     if #members == 0 then return end
@@ -32,8 +34,8 @@ local function trim(dead, reasons, now, most, seconds)
       for _, member in ipairs(members) do redis.pcall('HDEL', reasons, redis.sha1hex(member)) end
     end
   end
-  drop(redis.call('ZRANGE', dead, '-inf', '(' .. score(now - tonumber(seconds)), 'BYSCORE', 'LIMIT', 0, 100))
+  drop(redis.call('ZRANGE', dead, '-inf', '(' .. score(now - tonumber(seconds)), 'BYSCORE', 'LIMIT', 0, page))
   local excess = redis.call('ZCARD', dead) - (tonumber(most) - 1)
-  if excess > 0 then drop(redis.call('ZRANGE', dead, 0, math.min(excess, 100) - 1)) end
+  if excess > 0 then drop(redis.call('ZRANGE', dead, 0, math.min(excess, page) - 1)) end
 end
 

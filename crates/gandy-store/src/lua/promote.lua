@@ -8,7 +8,7 @@ local set, dead, reasons = KEYS[1], KEYS[3], KEYS[4]
 local now = clock()
 local queues = tonumber(ARGV[3])
 local reply, buried = {}, false
-if queues > 0 then redis.call('SADD', KEYS[2], unpack(ARGV, 4, 3 + queues)) end
+if queues > 0 then redis.pcall('SADD', KEYS[2], unpack(ARGV, 4, 3 + queues)) end
 for i = 4 + queues, #ARGV, 4 do
   local member, read, queue, payload = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   local held = redis.call('ZSCORE', set, member)
@@ -28,5 +28,5 @@ for i = 4 + queues, #ARGV, 4 do
   end
   reply[#reply + 1] = outcome
 end
-if buried then trim(dead, reasons, now, ARGV[1], ARGV[2]) end
+if buried then trim(dead, reasons, now, ARGV[1], ARGV[2], (#ARGV - 3 - queues) / 4) end
 return reply

@@ -43,5 +43,5 @@ for i = 5, #ARGV, 5 do
   end
   reply[#reply + 1] = outcome
 end
-if buried then trim(dead, reasons, now, ARGV[2], ARGV[3]) end
+if buried then trim(dead, reasons, now, ARGV[2], ARGV[3], (#ARGV - 4) / 5) end
 return reply

@@ -29,5 +29,5 @@ for i = 3, #ARGV, 5 do
   end
   reply[#reply + 1] = outcome
 end
-if buried then trim(dead, reasons, now, ARGV[1], ARGV[2]) end
+if buried then trim(dead, reasons, now, ARGV[1], ARGV[2], (#ARGV - 2) / 5) end
 return reply

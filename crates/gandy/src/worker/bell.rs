@@ -67,6 +67,11 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             Err(error) => {
                 core.complain("wait", &error);
                 tokio::time::sleep(backoff.next(fastrand::f64())).await;
+                // A job may have landed although no reply came.
+                if matches!(error, StoreError::Unknown { .. }) {
+                    station.ring(index);
+                    answered(station, index).await;
+                }
             }
         }
     }

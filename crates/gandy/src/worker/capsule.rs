@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -76,11 +76,21 @@ pub(crate) struct Station {
 /// The state of one queue's bell.
 #[derive(Debug, Default)]
 struct Bell {
-    rung: AtomicBool,
+    rings: AtomicU64,
+    answered: AtomicU64,
     /// Paused, or a key of another type: not to be blocked on.
     mute: AtomicBool,
     /// Redis refuses to block: no right to, or a proxy in between.
     refused: AtomicBool,
+}
+
+/// A ring that was not answered when somebody looked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ring {
+    /// The queue's place in the grip.
+    pub(crate) queue: usize,
+    /// How many rings there had been: an answer to these does not answer the next.
+    seen: u64,
 }
 
 #[derive(Debug, Default)]
@@ -141,27 +151,33 @@ impl Station {
 
     /// A job landed for the queue at `index`.
     pub(crate) fn ring(&self, index: usize) {
-        self.bells[index].rung.store(true, Ordering::Release);
+        self.bells[index].rings.fetch_add(1, Ordering::AcqRel);
         self.wake.notify_one();
     }
 
     pub(crate) fn is_rung(&self, index: usize) -> bool {
-        self.bells[index].rung.load(Ordering::Acquire)
+        let bell = &self.bells[index];
+        bell.rings.load(Ordering::Acquire) > bell.answered.load(Ordering::Acquire)
     }
 
-    /// The queues whose bells rang.
-    pub(crate) fn rung(&self) -> Vec<usize> {
+    /// The rings that nobody has answered.
+    pub(crate) fn rung(&self) -> Vec<Ring> {
         (0..self.bells.len())
-            .filter(|&index| self.is_rung(index))
+            .filter(|&queue| self.is_rung(queue))
+            .map(|queue| Ring {
+                queue,
+                seen: self.bells[queue].rings.load(Ordering::Acquire),
+            })
             .collect()
     }
 
     /// Ends these rings: what landed was claimed or put back.
-    pub(crate) fn answer(&self, indexes: &[usize]) {
-        for &index in indexes {
-            self.bells[index].rung.store(false, Ordering::Release);
+    pub(crate) fn answer(&self, rings: &[Ring]) {
+        for ring in rings {
+            let bell = &self.bells[ring.queue];
+            bell.answered.fetch_max(ring.seen, Ordering::AcqRel);
         }
-        if !indexes.is_empty() {
+        if !rings.is_empty() {
             self.answered.notify_waiters();
         }
     }

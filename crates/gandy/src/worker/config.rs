@@ -104,7 +104,13 @@ impl WorkerConfig {
             }
         }
         for capsule in self.all_capsules() {
-            capsule.order()?;
+            // A script names the queues of a claim one by one, and takes only so many.
+            if capsule.order()?.names().len() > 1000 {
+                return Err(Error::config(format!(
+                    "queues of capsule {}: more than 1000; spread them over capsules",
+                    capsule.name
+                )));
+            }
             if !(1..=1000).contains(&capsule.concurrency) {
                 return Err(Error::config(format!(
                     "concurrency of capsule {} is {}; it must be 1 to 1000",

@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_store::{GiveBack, Guard, Line, StoreError, Way};
+use gandy_store::{Guard, Line, StoreError};
 
 use super::{
     core::Core,
     life::{LEASE, Life, RENEW_EVERY},
+    recovery,
 };
 
 /// A renewal without a reply is given up after this, so that the next comes soon.
@@ -42,6 +43,8 @@ async fn keep(core: &Core, life: &Life) {
     loop {
         let wait = match renew(&line, life).await {
             Ok(true) => RENEW_EVERY,
+            // Our own leaving is not a death.
+            Ok(false) if life.closed.is_cancelled() => return,
             Ok(false) => {
                 tracing::warn!(
                     identity = life.identity.as_str(),
@@ -100,14 +103,7 @@ async fn give_back_unstarted(core: &Core, line: &Line, life: &Life) {
         "the job runtime is blocked; what it has not started is given back"
     );
     for chunk in tokens.chunks(200) {
-        let jobs: Vec<GiveBack> = chunk
-            .iter()
-            .map(|token| GiveBack {
-                token: token.clone(),
-                way: Way::Queue,
-                charge: None,
-            })
-            .collect();
+        let jobs = recovery::return_all(chunk.to_vec());
         match line
             .give_back(&life.identity, Guard::Living, core.config.grave(), &jobs)
             .await

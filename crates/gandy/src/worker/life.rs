@@ -251,7 +251,20 @@ impl Life {
         ledger.awaiting.is_empty() && !ledger.held.values().any(|job| job.has_started())
     }
 
+    /// Takes back everything that has not started, and asks the rest to stop for a reason that is not its own.
+    pub(crate) fn interrupt_all(&self) {
+        let mut ledger = self.ledger();
+        ledger.held.retain(|_, job| {
+            let withdrawn = job.context.is_some() && job.withdraw();
+            if !withdrawn {
+                job.interrupt();
+            }
+            !withdrawn
+        });
+    }
+
     /// Whether nothing is held and no claim is under way.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         let ledger = self.ledger();
         ledger.held.is_empty() && ledger.awaiting.is_empty()

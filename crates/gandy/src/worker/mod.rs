@@ -34,11 +34,14 @@ mod strays;
 mod verdict;
 mod vigil;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use gandy_store::{Backoff, Kind, StoreError};
 use tokio::{sync::watch, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use builder::WorkerBuilder;
 pub use config::{CapsuleConfig, WorkerConfig};
@@ -90,7 +93,20 @@ pub struct Worker {
 struct Crew {
     life: Arc<Life>,
     pumps: Vec<JoinHandle<()>>,
-    stop: CancellationToken,
+    chores: Vec<JoinHandle<()>>,
+    /// Ends the chores of this life, also when the worker's future is dropped.
+    stop: DropGuard,
+    /// Closes the life when the worker's future is dropped: nothing of it may go on, the lease's thread least of all.
+    close: DropGuard,
+}
+
+/// A task that ends with whoever holds this.
+struct Tied(JoinHandle<()>);
+
+impl Drop for Tied {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Worker {
@@ -122,18 +138,19 @@ impl Worker {
     /// # Errors
     /// The server is refused (too old, may evict jobs, wrong credentials), or, with `fail_fast`, cannot be reached.
     /// Later failures of Redis end nothing: the worker waits and says so.
+    ///
+    /// Dropping the future stops the worker at once and writes nothing more: what it ran then runs again elsewhere when its
+    /// lease is over, 15 s later. To end in good order use [`WorkerHandle::stop`].
     pub async fn run(self) -> Result<(), Error> {
         let signals = if self.signals {
             let signals = Signals::new()
                 .map_err(|error| Error::config(format!("cannot listen to signals: {error}")))?;
-            Some(tokio::spawn(signals.obey(Arc::clone(&self.core))))
+            Some(Tied(tokio::spawn(signals.obey(Arc::clone(&self.core)))))
         } else {
             None
         };
         let outcome = self.live().await;
-        if let Some(task) = signals {
-            task.abort();
-        }
+        drop(signals);
         outcome
     }
 
@@ -149,36 +166,29 @@ impl Worker {
             chore::start(core, Promoter::new(core, &on_duty), stop.clone()),
             chore::start(core, Reaper::new(core, &on_duty), stop.clone()),
         ];
-        let announce = tokio::spawn(announce(Arc::clone(core)));
-        let mut first = true;
+        let mut announce = Tied(tokio::spawn(announce(Arc::clone(core))));
         let mut phase = core.phase.subscribe();
-        loop {
-            let Some(crew) = self.begin_life().await? else {
-                break;
-            };
-            if std::mem::take(&mut first) {
-                Hooks::fire("startup", &core.hooks.startup, false);
-            }
+        while let Some(crew) = self.begin_life().await? {
             tokio::select! {
                 () = crew.life.dead.cancelled() => {
                     // Its pumps go on until its last run has ended; the next life begins at once.
+                    crew.close.disarm();
                     shutdown::mourn(core, &crew.life).await;
-                    crew.stop.cancel();
                     continue;
                 }
                 () = stopping(&mut phase) => {}
             }
             shutdown::drain(core, &crew.life).await;
-            crew.stop.cancel();
+            drop(crew.stop);
             stop.cancel();
-            shutdown::end_chores(chores).await;
+            shutdown::end_chores(crew.chores.into_iter().chain(chores)).await;
             shutdown::last_beat(core, &crew.life).await;
             shutdown::close(core, &crew.life, crew.pumps).await;
             break;
         }
         core.set_present(None);
         // The hooks of shutdown run even when there was nothing to wait for.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), announce).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), &mut announce.0).await;
         Ok(())
     }
 
@@ -188,7 +198,11 @@ impl Worker {
         let mut backoff = Backoff::default();
         let mut phase = core.phase.subscribe();
         loop {
-            let error = match core.pool.facts().await {
+            let asked = tokio::select! {
+                () = stopping(&mut phase) => return Ok(false),
+                asked = core.pool.facts() => asked,
+            };
+            let error = match asked {
                 Ok(facts) => {
                     let server = core.config.server.address();
                     for caution in facts.judge(server, &core.keys, core.config.allow_eviction)? {
@@ -215,6 +229,9 @@ impl Worker {
         let Some(life) = self.register().await? else {
             return Ok(None);
         };
+        if core.present().is_none() {
+            Hooks::fire("startup", &core.hooks.startup, false);
+        }
         let stop = CancellationToken::new();
         let stations: Vec<Arc<Station>> = core
             .capsules
@@ -224,8 +241,10 @@ impl Worker {
         lease::start(core, &life)
             .map_err(|error| Error::config(format!("cannot start the lease thread: {error}")))?;
         core.set_present(Some(Arc::clone(&life)));
-        chore::start(core, Heartbeat::new(core, &life), stop.clone());
-        chore::start(core, Strays::new(core, &life, &stations), stop.clone());
+        let chores = vec![
+            chore::start(core, Heartbeat::new(core, &life), stop.clone()),
+            chore::start(core, Strays::new(core, &life, &stations), stop.clone()),
+        ];
         let mut pumps = Vec::new();
         for station in &stations {
             for _ in 0..PUMPS {
@@ -237,7 +256,15 @@ impl Worker {
                 }
             }
         }
-        Ok(Some(Crew { life, pumps, stop }))
+        let close = life.closed.clone().drop_guard();
+        let stop = stop.drop_guard();
+        Ok(Some(Crew {
+            life,
+            pumps,
+            chores,
+            stop,
+            close,
+        }))
     }
 
     async fn register(&self) -> Result<Option<Arc<Life>>, Error> {
@@ -248,7 +275,11 @@ impl Worker {
         loop {
             // Each try under a new name: one whose reply was lost may have registered the old one, which then expires.
             let life = Arc::new(Life::new(core.draw_identity()));
-            match self.try_register(&life).await {
+            let asked = tokio::select! {
+                () = stopping(&mut phase) => return Ok(None),
+                asked = self.try_register(&life) => asked,
+            };
+            match asked {
                 Ok(true) => {
                     life.renewed(life.born);
                     tracing::info!(identity = life.identity.as_str(), "joined the fleet");

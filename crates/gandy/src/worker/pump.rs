@@ -7,7 +7,7 @@ use std::{
 
 use gandy_protocol::Payload;
 use gandy_store::{
-    Ask, Backoff, Claim, Exit, GiveBack, Grant, Guard, Haul, Line, Outcome, StoreError, Token, Way,
+    Ask, Backoff, Claim, Exit, Grant, Guard, Haul, Line, Outcome, StoreError, Token,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::{
     capsule::{Ending, Station},
     core::{Core, Phase},
     life::Held,
-    run,
+    recovery, run,
     slots::Taken,
 };
 use crate::Context;
@@ -108,7 +108,9 @@ impl Pump {
             if self.batch.is_empty() && !self.should_look(&slots) {
                 let able = slots.count() > 0;
                 drop(slots);
-                if !able {
+                // Slots that the other pump's claim holds are no reason: what landed is on its way to them.
+                let capsule = &self.station.capsule;
+                if !self.may_claim() || capsule.slots.busy() >= capsule.slots.total() {
                     self.put_back_rung().await;
                 }
                 self.rest(able).await;
@@ -130,14 +132,15 @@ impl Pump {
 
     /// A dead life's pump has nothing left to wait for.
     fn is_over(&self) -> bool {
-        self.station.life.dead.is_cancelled() && self.station.life.is_empty()
+        self.station.life.dead.is_cancelled() && self.station.life.is_done()
     }
 
     /// The slots to claim for: none while quiet, without a lease, or when all are taken. Strays come first.
     fn free_slots(&mut self) -> Taken {
-        let may = *self.core.phase.borrow() == Phase::Running
-            && self.batch.len() < WRITE_MAX
-            && self.station.life.may_claim(Instant::now());
+        let may = self.may_claim() && self.batch.len() < WRITE_MAX;
+        if !may {
+            self.give_strays_back();
+        }
         let mut slots = self
             .station
             .capsule
@@ -150,6 +153,19 @@ impl Pump {
             self.start(stray, &mut slots);
         }
         slots
+    }
+
+    fn may_claim(&self) -> bool {
+        *self.core.phase.borrow() == Phase::Running && self.station.life.may_claim(Instant::now())
+    }
+
+    /// What was laid aside would wait for a slot that this worker will not give it.
+    fn give_strays_back(&mut self) {
+        while let Some(stray) = self.station.next_stray() {
+            if stray.withdraw() {
+                self.batch.returns.push(stray.token.clone());
+            }
+        }
     }
 
     /// Whether a claim is worth a round trip.
@@ -186,7 +202,9 @@ impl Pump {
     async fn turn(&mut self, slots: Taken) -> Result<(), StoreError> {
         // What cannot be written must not keep what can from being finished.
         let exits = self.write_exits().await;
+        self.station.life.tick();
         let returns = self.write_returns().await;
+        self.station.life.tick();
         if !self.batch.done.is_empty() || slots.count() > 0 {
             self.cycle(slots).await?;
         }
@@ -200,7 +218,11 @@ impl Pump {
             .capsule
             .order
             .order(&mut |bound| fastrand::u32(..bound), &mut self.order);
-        let rung = self.station.rung();
+        let rung = if slots.count() > 0 {
+            self.station.rung()
+        } else {
+            Vec::new()
+        };
         let ask = Ask {
             ended: &self.batch.done,
             wanted: slots.count(),
@@ -229,7 +251,7 @@ impl Pump {
         life.claimed(&range, &jobs);
         let unanswered: Vec<usize> = rung
             .iter()
-            .copied()
+            .map(|ring| ring.queue)
             .filter(|&index| {
                 !jobs
                     .iter()
@@ -249,7 +271,9 @@ impl Pump {
         }
         for index in unanswered {
             // Taken by a peer, or not for us to take now: it belongs where everybody sees it.
-            self.line.unland(self.station.grip.queue(index)).await?;
+            if let Err(error) = self.line.unland(self.station.grip.queue(index)).await {
+                self.core.complain("unland", &error);
+            }
         }
         self.station.answer(&rung);
         Ok(())
@@ -388,28 +412,14 @@ impl Pump {
             return Ok(());
         }
         let life = &self.station.life;
-        self.batch
-            .returns
-            .sort_unstable_by_key(|token| std::cmp::Reverse(token.number));
-        let jobs: Vec<GiveBack> = self
-            .batch
-            .returns
-            .iter()
-            .map(|token| GiveBack {
-                token: token.clone(),
-                way: Way::Queue,
-                charge: None,
-            })
-            .collect();
-        // When the guard does not hold, the reaper gives these back.
-        self.line
-            .give_back(
-                &life.identity,
-                Guard::Living,
-                self.core.config.grave(),
-                &jobs,
-            )
-            .await?;
+        let jobs = recovery::return_all(self.batch.returns.clone());
+        let grave = self.core.config.grave();
+        for chunk in jobs.chunks(WRITE_MAX) {
+            // When the guard does not hold, the reaper gives these back.
+            self.line
+                .give_back(&life.identity, Guard::Living, grave, chunk)
+                .await?;
+        }
         life.forget(&self.batch.returns);
         self.batch.returns.clear();
         Ok(())
@@ -418,8 +428,8 @@ impl Pump {
     /// Rung, but no slot is free or no claim may be made: the job goes back where others find it.
     async fn put_back_rung(&self) {
         let rung = self.station.rung();
-        for &index in &rung {
-            if let Err(error) = self.line.unland(self.station.grip.queue(index)).await {
+        for ring in &rung {
+            if let Err(error) = self.line.unland(self.station.grip.queue(ring.queue)).await {
                 self.core.complain("unland", &error);
             }
         }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use gandy_protocol::Identity;
-use gandy_store::{Guard, Line, Retirement, StoreError};
+use gandy_store::{Guard, Line, Outcome, Retirement, StoreError};
 
 use super::{chore::Chore, config::WorkerConfig, core::Core, life::LEASE, recovery, vigil::Vigil};
 
@@ -47,9 +47,9 @@ impl Reaper {
     }
 
     async fn look(&mut self, now: Instant) -> Result<bool, StoreError> {
-        let seen = self.core.pool.sight().await?;
-        // The answers are as old as their round trip; `now` may be older still.
-        Ok(self.vigil.sees(seen, now.max(Instant::now())))
+        let sent = now.max(Instant::now());
+        let sight = self.core.pool.sight().await?;
+        Ok(self.vigil.sees(sight, sent, Instant::now()))
     }
 
     async fn bury_the_dead(&self) -> Result<(), StoreError> {
@@ -72,6 +72,8 @@ impl Reaper {
         for capsule in &self.core.capsules {
             queues.extend(capsule.order.names().iter().cloned());
         }
+        // A sweep may have found one of a queue that nobody lists.
+        queues.extend(self.landed.iter().cloned());
         queues.sort_unstable();
         queues.dedup();
         let counts = line.landed(&queues).await?;
@@ -124,14 +126,18 @@ impl Chore for Reaper {
             }
         };
         if self.on_duty.load(Ordering::Acquire) {
-            self.sweep(now).await?;
+            // What is bound in time comes first, and one process whose jobs cannot be given back holds up no other.
+            let mut outcome = Ok(());
             if believes {
-                self.bury_the_dead().await?;
+                outcome = self.bury_the_dead().await;
             }
             for identity in self.core.pool.dying().await? {
-                give_back_dead(&self.core.pool, &self.core.config, &identity).await?;
+                outcome = outcome
+                    .and(give_back_dead(&self.core.pool, &self.core.config, &identity).await);
             }
-            self.clear_landings().await?;
+            outcome
+                .and(self.clear_landings().await)
+                .and(self.sweep(now).await)?;
         }
         // A little less at random, so that watchers do not march in step.
         Ok(EVERY.mul_f64(0.8 + 0.2 * fastrand::f64()))
@@ -146,20 +152,29 @@ pub(crate) async fn give_back_dead(
 ) -> Result<(), StoreError> {
     let orphans = line.orphans(identity, config.max_fetch_payload).await?;
     let jobs = recovery::plan(orphans, config.max_fetch_payload, fastrand::f64);
+    let (mut back, mut stuck) = (0, 0);
     for chunk in jobs.chunks(200) {
-        if line
+        let outcomes = line
             .give_back(identity, Guard::Dying, config.grave(), chunk)
-            .await?
-            .is_none()
-        {
+            .await?;
+        let Some(outcomes) = outcomes else {
             return Ok(());
-        }
+        };
+        back += outcomes
+            .iter()
+            .filter(|outcome| **outcome == Outcome::Done)
+            .count();
+        stuck += outcomes
+            .iter()
+            .filter(|outcome| **outcome == Outcome::Stuck)
+            .count();
     }
-    if !jobs.is_empty() {
+    if back + stuck > 0 {
         tracing::warn!(
             identity = identity.as_str(),
-            jobs = jobs.len(),
-            "a dead worker's jobs are back"
+            back,
+            stuck,
+            "a dead worker's jobs are given back"
         );
     }
     if line.forget(identity).await? {

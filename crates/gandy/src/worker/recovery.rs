@@ -31,7 +31,8 @@ pub(crate) fn plan(
                 Some(_) if deaths >= DEATHS_MAX && suspects == 1 => {
                     Way::Dead(format!("aboard when {deaths} processes died within 72 hours, the last time the only suspect"))
                 }
-                Some(_) if deaths + 1 >= DEATHS_MAX => Way::Schedule(APART.mul_f64(random().clamp(0.0, 1.0))),
+                // The promoter goes by what the bytes say; without that it would land in a queue where nobody listens.
+                Some(_) if deaths + 1 >= DEATHS_MAX && orphan.names_its_queue => Way::Schedule(APART.mul_f64(random().clamp(0.0, 1.0))),
                 Some(_) => Way::Queue,
             };
             GiveBack { token: orphan.token, way, charge: orphan.id }
@@ -68,6 +69,7 @@ mod tests {
                 queue: "q".into(),
             },
             id: Some(format!("j{number}")),
+            names_its_queue: true,
             deaths_before,
         }
     }
@@ -120,9 +122,19 @@ mod tests {
                 queue: "q".into(),
             },
             id: None,
+            names_its_queue: false,
             deaths_before: 0,
         };
         let jobs = plan(vec![huge], 100, || 0.0);
         assert!(matches!(jobs[0].way, Way::Dead(_)) && jobs[0].charge.is_none());
+    }
+
+    #[test]
+    fn a_suspect_whose_bytes_do_not_name_its_queue_goes_straight_back_there() {
+        let nameless = Orphan {
+            names_its_queue: false,
+            ..orphan(1, 1)
+        };
+        assert_eq!(ways(vec![nameless]), [(1, Way::Queue)]);
     }
 }

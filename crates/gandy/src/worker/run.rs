@@ -10,10 +10,12 @@ use std::{
 };
 
 use gandy_protocol::RetryRules;
+use gandy_store::Exit;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     capsule::{Ending, Station},
-    core::{Core, Phase},
+    core::Core,
     hooks::Hooks,
     label::label,
     life::Held,
@@ -48,14 +50,25 @@ pub(crate) async fn run(core: Arc<Core>, station: Arc<Station>, job: Arc<Held>, 
     {
         context.sit(&seat);
         let _ = job.started_at.set(ambient::now_ms() / 1000);
-        if let Some(ending) = conduct(&core, &job, context).await {
+        let conducted = conduct(&core, &job, context, &station.life.closed);
+        // A subscriber of logs may panic, and so may we: a job without an ending would stay in flight while we live.
+        let ending = catch_panics(conducted).await.unwrap_or_else(|panic| {
+            let reason = format!("gandy panicked while it recorded the end of a run: {panic}");
+            Some(Ending::Exit(job.token.clone(), Exit::Raw(reason)))
+        });
+        if let Some(ending) = ending {
             station.hand_in(ending);
         }
     }
 }
 
 /// The run itself; `None` when it was interrupted and is left to whoever gives it back.
-async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
+async fn conduct(
+    core: &Core,
+    job: &Held,
+    ctx: &Context,
+    closed: &CancellationToken,
+) -> Option<Ending> {
     let options = core
         .registry
         .get(ctx.class())
@@ -91,9 +104,8 @@ async fn conduct(core: &Core, job: &Held, ctx: &Context) -> Option<Ending> {
             elapsed_ms,
             "interrupted"
         );
-        // At a shutdown everything goes back at once and in order, at its end.
-        let stopping = *core.phase.borrow() == Phase::Stopping;
-        return (!stopping).then(|| Ending::Return(job.token.clone()));
+        // A life that is closed gives everything back at once and in order.
+        return (!closed.is_cancelled()).then(|| Ending::Return(job.token.clone()));
     }
     let sentence = judge(
         ctx.payload(),
@@ -153,20 +165,22 @@ pub(crate) async fn perform(
         }
     })
     .await
+    .unwrap_or_else(|panic| Err(JobError::retry("Panic", panic)))
 }
 
-async fn catch_panics(run: impl Future<Output = Result<(), JobError>>) -> Result<(), JobError> {
+/// What a future gives, or what its panic says.
+async fn catch_panics<T>(run: impl Future<Output = T>) -> Result<T, String> {
     let mut run = std::pin::pin!(run);
     poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
-            Ok(poll) => poll,
+            Ok(poll) => poll.map(Ok),
             Err(panic) => {
-                let error = JobError::retry("Panic", words(&*panic));
+                let text = words(&*panic);
                 // A payload may panic when it is dropped, and the next one again: the second is leaked.
                 if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
                     std::mem::forget(again);
                 }
-                Poll::Ready(Err(error))
+                Poll::Ready(Err(text))
             }
         },
     )

@@ -12,7 +12,9 @@ use super::{core::Core, heartbeat::Heartbeat, life::Life, recovery};
 
 /// For everything after the timeout. A Redis that does not answer must not hold the exit; the reaper of another worker
 /// then does the rest.
-const GRACE: Duration = Duration::from_millis(1500);
+const GRACE: Duration = Duration::from_millis(1200);
+/// For giving back what a process held that was declared dead. The reaper does what is left.
+const MOURNING: Duration = Duration::from_secs(2);
 /// For the chores to end, and for the last counters.
 const BEAT_GRACE: Duration = Duration::from_millis(200);
 /// How often the wait looks whether everything has ended.
@@ -27,7 +29,7 @@ pub(crate) async fn drain(core: &Core, life: &Life) {
 }
 
 /// Waits a little for chores that were told to stop, then cuts them off: each of their steps is whole in Redis anyway.
-pub(crate) async fn end_chores(chores: [JoinHandle<()>; 2]) {
+pub(crate) async fn end_chores(chores: impl IntoIterator<Item = JoinHandle<()>>) {
     let end = tokio::time::Instant::now() + BEAT_GRACE;
     for mut chore in chores {
         if tokio::time::timeout_at(end, &mut chore).await.is_err() {
@@ -57,13 +59,9 @@ pub(crate) async fn close(core: &Core, life: &Life, pumps: Vec<JoinHandle<()>>) 
             "jobs still run; they are given back"
         );
     }
-    for job in &unfinished {
-        // What has not started will not start any more.
-        if !job.withdraw() {
-            job.interrupt();
-        }
-    }
+    // First closed, so that what is interrupted now is left to the return of everything, in order.
     life.closed.cancel();
+    life.interrupt_all();
     let end = tokio::time::Instant::now() + GRACE;
     let left = tokio::time::timeout_at(end, async {
         for pump in pumps {
@@ -110,21 +108,30 @@ async fn leave(core: &Core, life: &Life) -> Result<usize, StoreError> {
     Ok(jobs.len())
 }
 
-/// What a process does that finds itself declared dead: its running jobs are told to stop, and this death, which was
-/// none, is not counted against them.
-pub(crate) async fn mourn(core: &Arc<Core>, life: &Arc<Life>) {
-    let held = life.held();
-    held.iter().for_each(|job| job.interrupt());
-    let ids: Vec<String> = held
+/// What a process does that finds itself declared dead: its running jobs are told to stop, what it still holds goes back
+/// at once, and this death, which was none, is not counted against it.
+pub(crate) async fn mourn(core: &Core, life: &Life) {
+    let ids: Vec<String> = life
+        .held()
         .iter()
         .filter_map(|job| job.context.as_ref())
         .map(|context| gandy_protocol::recovery_id(context.payload().as_bytes()))
         .collect();
+    life.interrupt_all();
     let outcome = async {
-        core.pool.disown(&life.identity).await?;
-        core.pool.absolve(&life.identity, &ids).await
+        let (line, identity) = (&core.pool, &life.identity);
+        line.disown(identity).await?;
+        let jobs = recovery::return_all(line.tokens(identity).await?);
+        for chunk in jobs.chunks(200) {
+            line.give_back(identity, Guard::Dying, core.config.grave(), chunk)
+                .await?;
+        }
+        // A reaper that was faster has counted it.
+        line.absolve(identity, &ids).await
     };
-    if let Err(error) = outcome.await {
-        core.complain("mourn", &error);
+    match tokio::time::timeout(MOURNING, outcome).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => core.complain("mourn", &error),
+        Err(_) => tracing::warn!("Redis did not answer in time; a reaper will give the jobs back"),
     }
 }

@@ -8,14 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_store::{Claim, GiveBack, Guard, StoreError, Token, Way};
+use gandy_store::{Claim, Guard, StoreError, Token};
 
 use super::{
     capsule::{Ending, Station},
     chore::Chore,
-    core::Core,
+    core::{Core, Phase},
     life::Life,
     pump::admit,
+    recovery,
 };
 
 /// How often.
@@ -37,34 +38,34 @@ impl Strays {
         }
     }
 
+    /// Where this job could run soon: at a station of its queue with a slot, in a worker that claims.
+    fn able(&self, token: &Token) -> Option<&Arc<Station>> {
+        if *self.core.phase.borrow() != Phase::Running || !self.life.may_claim(Instant::now()) {
+            return None;
+        }
+        self.stations.iter().find(|station| {
+            let capsule = &station.capsule;
+            capsule.slots.busy() < capsule.slots.total()
+                && capsule
+                    .order
+                    .names()
+                    .iter()
+                    .any(|queue| **queue == *token.queue)
+        })
+    }
+
     async fn adopt(&self, token: Token) -> Result<(), StoreError> {
         let limit = self.core.config.max_fetch_payload;
         let line = &self.core.pool;
-        let Some(payload) = line.held(&self.life.identity, &token, limit).await? else {
+        let Some(station) = self.able(&token) else {
+            // Others can run it now; here it would wait, and nobody would see why.
+            let jobs = recovery::return_all(vec![token]);
+            let grave = self.core.config.grave();
+            line.give_back(&self.life.identity, Guard::Living, grave, &jobs)
+                .await?;
             return Ok(());
         };
-        let station = self.stations.iter().find(|station| {
-            station
-                .capsule
-                .order
-                .names()
-                .iter()
-                .any(|q| **q == *token.queue)
-        });
-        let Some(station) = station else {
-            // Not from a queue of ours: others run it.
-            let job = GiveBack {
-                token,
-                way: Way::Queue,
-                charge: None,
-            };
-            line.give_back(
-                &self.life.identity,
-                Guard::Living,
-                self.core.config.grave(),
-                &[job],
-            )
-            .await?;
+        let Some(payload) = line.held(&self.life.identity, &token, limit).await? else {
             return Ok(());
         };
         let (job, exit) = admit(Claim { token, payload }, limit);
@@ -87,6 +88,9 @@ impl Chore for Strays {
     const NAME: &'static str = "strays";
 
     async fn run_once(&mut self, _now: Instant) -> Result<Duration, StoreError> {
+        if self.life.dead.is_cancelled() {
+            return Ok(EVERY);
+        }
         let tokens = self.core.pool.tokens(&self.life.identity).await?;
         for token in self.life.strays(tokens) {
             self.adopt(token).await?;

@@ -10,12 +10,22 @@ use gandy_store::Sight;
 /// A jump of Redis' clock against ours that is no drift.
 const JUMP: Duration = Duration::from_secs(1);
 
+/// A look that took longer than this shows nothing.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
 /// The watcher's memory.
 #[derive(Debug)]
 pub(crate) struct Vigil {
     lease: Duration,
-    last: Option<(Sight, Instant)>,
+    last: Option<Look>,
     trusts_from: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Look {
+    sight: Sight,
+    sent: Instant,
+    got: Instant,
 }
 
 impl Vigil {
@@ -32,22 +42,35 @@ impl Vigil {
         self.last = None;
     }
 
-    /// Takes in a look; `true` when an expired lease may be believed.
-    pub(crate) fn sees(&mut self, sight: Sight, now: Instant) -> bool {
-        let calm = match &self.last {
-            None => false,
-            Some((before, then)) => {
-                let here = now.saturating_duration_since(*then).as_micros() as i128;
-                let there = i128::from(sight.redis_us) - i128::from(before.redis_us);
-                before.run_id == sight.run_id && (there - here).unsigned_abs() < JUMP.as_micros()
-            }
-        };
-        if !calm {
-            self.trusts_from = Some(now + self.lease);
+    /// Takes in a look that was sent and answered at these instants; `true` when an expired lease may be believed.
+    pub(crate) fn sees(&mut self, sight: Sight, sent: Instant, got: Instant) -> bool {
+        if got.saturating_duration_since(sent) > LONGEST_LOOK {
+            self.lost_sight();
+            return false;
         }
-        let young = sight.uptime < self.lease;
-        self.last = Some((sight, now));
-        !young && self.trusts_from.is_some_and(|from| now >= from)
+        let look = Look { sight, sent, got };
+        let calm = self
+            .last
+            .as_ref()
+            .is_some_and(|before| before.flows_into(&look));
+        if !calm {
+            self.trusts_from = Some(got + self.lease);
+        }
+        let young = look.sight.uptime < self.lease;
+        self.last = Some(look);
+        !young && self.trusts_from.is_some_and(|from| got >= from)
+    }
+}
+
+impl Look {
+    /// The same server, and its clock moved as ours did. Redis read its clock somewhere between our asking and our
+    /// getting the answer, and a busy runtime may get it late: only what no such delay explains is a jump.
+    fn flows_into(&self, next: &Self) -> bool {
+        let micros = |duration: Duration| i128::try_from(duration.as_micros()).unwrap_or(i128::MAX);
+        let least = micros(next.sent.saturating_duration_since(self.got)) - micros(JUMP);
+        let most = micros(next.got.saturating_duration_since(self.sent)) + micros(JUMP);
+        let there = i128::from(next.sight.redis_us) - i128::from(self.sight.redis_us);
+        self.sight.run_id == next.sight.run_id && (least..=most).contains(&there)
     }
 }
 
@@ -67,7 +90,8 @@ mod tests {
     }
 
     fn watch(vigil: &mut Vigil, start: Instant, secs: u64) -> bool {
-        vigil.sees(at(secs), start + Duration::from_secs(secs))
+        let now = start + Duration::from_secs(secs);
+        vigil.sees(at(secs), now, now)
     }
 
     #[test]
@@ -91,13 +115,19 @@ mod tests {
             run_id: "b".into(),
             ..at(23)
         };
-        assert!(!vigil.sees(restarted, start + Duration::from_secs(23)));
+        assert!(!{
+            let now = start + Duration::from_secs(23);
+            vigil.sees(restarted, now, now)
+        });
         let (mut vigil, start) = calm();
         let jumped = Sight {
             redis_us: 3_600_000_000,
             ..at(23)
         };
-        assert!(!vigil.sees(jumped, start + Duration::from_secs(23)));
+        assert!(!{
+            let now = start + Duration::from_secs(23);
+            vigil.sees(jumped, now, now)
+        });
         let (mut vigil, start) = calm();
         vigil.lost_sight();
         assert!(!watch(&mut vigil, start, 23));
@@ -113,7 +143,32 @@ mod tests {
                 uptime: Duration::from_secs(secs / 2),
                 ..at(secs)
             };
-            assert!(!vigil.sees(sight, start + Duration::from_secs(secs)));
+            assert!(!{
+                let now = start + Duration::from_secs(secs);
+                vigil.sees(sight, now, now)
+            });
         }
+    }
+
+    #[test]
+    fn i8_an_answer_that_is_read_late_is_no_jump_of_the_clock() {
+        let (mut vigil, start) = (Vigil::new(LEASE), Instant::now());
+        for secs in (0..60).step_by(3) {
+            let sent = start + Duration::from_secs(secs);
+            // Every other answer waits three seconds for a blocked runtime.
+            let late = Duration::from_secs(if secs % 2 == 0 { 3 } else { 0 });
+            let believed = vigil.sees(at(secs), sent, sent + late);
+            assert_eq!(believed, secs >= 18, "at {secs} s");
+        }
+    }
+
+    #[test]
+    fn a_look_without_an_end_shows_nothing() {
+        let (mut vigil, start) = (Vigil::new(LEASE), Instant::now());
+        watch(&mut vigil, start, 0);
+        assert!(watch(&mut vigil, start, 20));
+        let sent = start + Duration::from_secs(23);
+        assert!(!vigil.sees(at(23), sent, sent + Duration::from_secs(6)));
+        assert!(!watch(&mut vigil, start, 30));
     }
 }
