@@ -72,6 +72,7 @@ fn shutdown_waits_for_jobs_that_end_within_the_timeout() {
     let worker = crew(&server).history(&history).start_and_wait();
     wait_until(SOON, "all run", || in_flight(&server) == 5);
     worker.signal(Signal::SIGTERM);
+    worker.wait_for_log("stopping", SOON);
     // What is pushed from now on is not claimed.
     push_jobs(&server, &notes, "late", "Nap", "[1]", 1);
     assert!(worker.wait_exit(SOON).success());
