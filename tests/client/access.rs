@@ -4,13 +4,13 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use gandy::{Client, Error, Kind, Push, Server, StoreError};
-use gandy_tests::RedisServer;
+use gandy_tests::{Crew, RedisServer};
 use tempfile::TempDir;
 
 use crate::{
     mail,
     site::{client, cut_connections, dbsize, list, push_again},
-    support::Site,
+    support::{SOON, Site},
 };
 
 /// The rights of an application that only pushes, as an `ACL SETUSER` line. `hello` is the handshake; `Client::connect`
@@ -355,6 +355,19 @@ async fn tls_to_a_plain_port_and_plain_text_to_a_tls_port_end_with_an_error() {
         assert_eq!(error.kind(), Kind::Retry, "{url}: {error:?}");
         assert!(began.elapsed() < Duration::from_secs(5), "{url}");
     }
+}
+
+#[test]
+fn tls_without_a_crypto_provider_is_an_error_and_no_panic() {
+    // In a process of its own, whose program installs none.
+    let server = RedisServer::start();
+    let crew = Crew::new(env!("CARGO_BIN_EXE_crew"), &server)
+        .set("REDIS_URL", format!("rediss://127.0.0.1:{}", server.port()))
+        .start();
+    assert!(!crew.wait_exit(SOON).success());
+    let log = crew.log();
+    let words = "rediss:// needs a crypto provider";
+    assert!(log.contains(words) && !log.contains("panicked"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -79,6 +79,21 @@ async fn a_worker_leaves_a_full_redis_in_good_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_redis_is_called_full_in_the_log() {
+    let server = RedisServer::with(&["--maxmemory", "1"]);
+    let worker = Crew::new(env!("CARGO_BIN_EXE_crew"), &server).start_and_wait();
+    let line = worker.wait_for_log("heartbeat", SOON);
+    assert!(line.contains("is full (maxmemory reached)"), "{line}");
+    worker.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(worker.wait_exit(SOON).success());
+    let log = worker.log();
+    assert!(
+        !log.contains("refused"),
+        "a full Redis refuses nobody for good: {log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_whose_key_is_broken_is_said_and_skipped_until_it_is_repaired() {
     let server = RedisServer::start();
     let history = History::new();

@@ -238,6 +238,8 @@ impl Line {
     }
 
     async fn borrow(&self) -> Result<Borrowed, StoreError> {
+        #[cfg(feature = "tls")]
+        self.server().ready()?;
         match &self.inner.source {
             Source::Single(slot) => self.open(slot).await.map(Borrowed::Single),
             Source::Pool(pool) => match pool.get().await {

@@ -178,6 +178,23 @@ impl Server {
             .set_response_timeout(Some(reply))
     }
 
+    /// Refuses what would make the TLS library panic, in the middle of somebody's push.
+    #[cfg(feature = "tls")]
+    pub(crate) fn ready(&self) -> Result<(), StoreError> {
+        let encrypted = matches!(
+            self.client.get_connection_info().addr(),
+            ConnectionAddr::TcpTls { .. }
+        );
+        if encrypted && rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(StoreError::Input(
+                "rediss:// needs a crypto provider, and the application has installed none; \
+                 call rustls::crypto::ring::default_provider().install_default() when it starts"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Opens one connection. `on_close` is called once when the server or the network ends it.
     pub(crate) async fn connect(
         &self,
