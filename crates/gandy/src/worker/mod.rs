@@ -96,8 +96,31 @@ struct Crew {
     chores: Vec<JoinHandle<()>>,
     /// Ends the chores of this life, also when the worker's future is dropped.
     stop: DropGuard,
-    /// Closes the life when the worker's future is dropped: nothing of it may go on, the lease's thread least of all.
-    close: DropGuard,
+    cut: Cut,
+}
+
+/// Ends a life when the worker's future is dropped: nothing of it may go on, the lease's thread least of all. A run that
+/// went on would end a job that is about to run elsewhere.
+struct Cut(Option<Arc<Life>>);
+
+impl Cut {
+    /// The life ends by itself.
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        let Some(life) = &self.0 else { return };
+        life.closed.cancel();
+        for job in life.held() {
+            job.interrupt();
+            if let Some(task) = job.task.get() {
+                task.abort();
+            }
+        }
+    }
 }
 
 /// A task that ends with whoever holds this.
@@ -139,8 +162,8 @@ impl Worker {
     /// The server is refused (too old, may evict jobs, wrong credentials), or, with `fail_fast`, cannot be reached.
     /// Later failures of Redis end nothing: the worker waits and says so.
     ///
-    /// Dropping the future stops the worker at once and writes nothing more: what it ran then runs again elsewhere when its
-    /// lease is over, 15 s later. To end in good order use [`WorkerHandle::stop`].
+    /// Dropping the future stops the worker and its running jobs at once and writes nothing more: they run again elsewhere
+    /// when its lease is over, 15 s later. To end in good order use [`WorkerHandle::stop`].
     pub async fn run(self) -> Result<(), Error> {
         let signals = if self.signals {
             let signals = Signals::new()
@@ -172,7 +195,7 @@ impl Worker {
             tokio::select! {
                 () = crew.life.dead.cancelled() => {
                     // Its pumps go on until its last run has ended; the next life begins at once.
-                    crew.close.disarm();
+                    crew.cut.disarm();
                     shutdown::mourn(core, &crew.life).await;
                     continue;
                 }
@@ -256,14 +279,14 @@ impl Worker {
                 }
             }
         }
-        let close = life.closed.clone().drop_guard();
+        let cut = Cut(Some(Arc::clone(&life)));
         let stop = stop.drop_guard();
         Ok(Some(Crew {
             life,
             pumps,
             chores,
             stop,
-            close,
+            cut,
         }))
     }
 
