@@ -91,9 +91,13 @@ impl Site {
 
     pub(crate) fn ask<T: FromRedisValue>(&self, command: &Cmd) -> T {
         let mut conn = self.conn.lock().unwrap_or_else(PoisonError::into_inner);
-        command
-            .query(&mut conn.0)
-            .expect("the test's own command works")
+        command.query(&mut conn.0).unwrap_or_else(|error| {
+            let words: Vec<String> = command
+                .args_iter()
+                .map(|arg| format!("{arg:.60?}"))
+                .collect();
+            panic!("the test's own command failed: {error}: {words:?}")
+        })
     }
 
     /// As a producer of any make would: the name into `queues`, the bytes to the left of the list.
