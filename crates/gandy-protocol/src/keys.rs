@@ -318,7 +318,7 @@ pub const TABLE: &[KeyRow] = &[
     row(SIDEKIQ, "j|YYMMDD|H:MM", "hash", "executions, failures and milliseconds per class in a minute", "8 hours"),
     row(SIDEKIQ, "j|YYMMDD|H:M", "hash", "the same per ten minutes", "3 days"),
     row(SIDEKIQ, "h|<class>-D-H:M", "string", "histogram of execution times of a class in a minute: 26 counters of 16 bits", "8 hours"),
-    row(GANDY, "gandy:fleet", "hash", "living processes: queues, classes, connections, version", "moved to dying, or left at shutdown"),
+    row(GANDY, "gandy:fleet", "hash", "living processes: queues, classes, version", "moved to dying, or left at shutdown"),
     row(GANDY, "gandy:dying", "hash", "processes declared dead whose jobs are not all back", "when the last job is back"),
     row(GANDY, "gandy:lease:<identity>", "string", "a process's proof of life", "when not renewed"),
     row(GANDY, "gandy:inflight:<identity>", "hash", "the jobs that a process holds, by token `<number>:<queue>`", "empty = gone"),
