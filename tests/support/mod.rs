@@ -6,7 +6,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{Shutdown, TcpStream},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -21,7 +21,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// A private Redis and one connection of the test's own.
 #[derive(Debug)]
 pub(crate) struct Site {
-    pub(crate) redis: RedisServer,
+    pub(crate) redis: Arc<RedisServer>,
     prefix: String,
     conn: Mutex<Conn>,
 }
@@ -57,7 +57,8 @@ impl Site {
     }
 
     /// Looks at keys under `namespace` (empty: none).
-    pub(crate) fn over(redis: RedisServer, namespace: &str) -> Self {
+    pub(crate) fn over(redis: impl Into<Arc<RedisServer>>, namespace: &str) -> Self {
+        let redis = redis.into();
         let conn = Mutex::new(Conn(redis.conn()));
         let prefix = match namespace {
             "" => String::new(),
@@ -73,6 +74,11 @@ impl Site {
     /// After a restart of the server.
     pub(crate) fn reconnect(&self) {
         *self.conn.lock().unwrap_or_else(PoisonError::into_inner) = Conn(self.redis.conn());
+    }
+
+    /// The same Redis, seen under another namespace.
+    pub(crate) fn beside(&self, namespace: &str) -> Self {
+        Self::over(Arc::clone(&self.redis), namespace)
     }
 
     pub(crate) fn server(&self) -> Server {
