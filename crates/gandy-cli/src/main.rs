@@ -16,7 +16,6 @@ mod json_args;
 mod output;
 mod place;
 mod printable;
-mod span;
 mod table;
 mod verb;
 mod words;

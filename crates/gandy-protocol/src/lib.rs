@@ -20,6 +20,7 @@ pub mod queue_name;
 pub mod record;
 pub mod retry;
 mod scan;
+pub mod span;
 pub mod stamp;
 mod text;
 

@@ -1,9 +1,10 @@
 //! The README names what there is: every key, variable and exit code.
 #![allow(clippy::unwrap_used)]
 
+use gandy::span;
+use gandy_worker::config::job;
 use gandy_worker::config::keys::default;
 use gandy_worker::config::layer::Layer;
-use gandy_worker::config::{duration, job};
 use gandy_worker::{exec, exit, http};
 
 const README: &str = include_str!("../README.md");
@@ -35,7 +36,7 @@ fn every_key_has_its_row_and_its_default() {
         ("timeout", default::TIMEOUT.as_secs().to_string()),
         ("max_retries", default::MAX_RETRIES.to_string()),
         ("dead_max_jobs", default::DEAD_MAX_JOBS.to_string()),
-        ("dead_timeout", duration::show(default::DEAD_TIMEOUT)),
+        ("dead_timeout", span::show(default::DEAD_TIMEOUT)),
         ("max_fetch_payload", default::MAX_FETCH_PAYLOAD.to_string()),
         ("output_limit", exec::OUTPUT_LIMIT.to_string()),
         ("response_limit", http::RESPONSE_LIMIT.to_string()),
@@ -44,7 +45,7 @@ fn every_key_has_its_row_and_its_default() {
     }
     assert!(README.contains(&format!(
         "| `timeout` | `\"{}\"`",
-        duration::show(default::JOB_TIMEOUT)
+        span::show(default::JOB_TIMEOUT)
     )));
 }
 

@@ -37,7 +37,7 @@ pub use error::Error;
 pub use gandy_derive::Job;
 pub use gandy_protocol::{
     Backtrace, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting, Stamp, StampFormat,
-    keys::TABLE as KEY_TABLE,
+    keys::TABLE as KEY_TABLE, span,
 };
 pub use gandy_store::{Caution, Grave, Kind, Patience, Place, Server, StoreError, Totals, redact};
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use clap::Args;
-use gandy::{Outcome, Push, QueueName, RetrySetting};
+use gandy::{Outcome, Push, QueueName, RetrySetting, span};
 use serde::Serialize;
 
 use super::bulk;
 use crate::cli::Common;
 use crate::failure::{Failure, exit};
 use crate::printable::printable;
-use crate::{document, json_args, output, span};
+use crate::{document, json_args, output};
 
 const EXAMPLES: &str = r#"EXAMPLES
   gandy push Cleanup                                   a job without arguments; prints its jid
@@ -51,7 +51,7 @@ pub(crate) struct PushArgs {
     queue: Option<String>,
 
     /// Run after this time: 10s, 5m, 1h30m, 2d
-    #[arg(long, value_name = "SPAN", conflicts_with = "at", value_parser = span::parse)]
+    #[arg(long, value_name = "SPAN", conflicts_with = "at", value_parser = parse_span)]
     r#in: Option<Duration>,
 
     /// Run at this time: 2026-12-24T18:00:00Z
@@ -186,4 +186,9 @@ fn retry(text: &str) -> Result<RetrySetting, String> {
             Err(_) => Err("write a number of retries from 0, true or false".to_owned()),
         },
     }
+}
+
+fn parse_span(text: &str) -> Result<Duration, String> {
+    span::parse(text)
+        .ok_or_else(|| "write a span such as 10s, 5m, 1h30m, 2d, or a number of seconds".to_owned())
 }

@@ -1,13 +1,12 @@
 //! The worker's configuration: TOML file, environment and flags, laid over each other in the order
 //! flag, environment, file, default; every mistake is gathered before anything is refused.
 //!
-//! * `keys`: the rule and default of each key; `raw`, `duration`, `queue`, `secret`: the types of values
+//! * `keys`: the rule and default of each key; `raw`, `queue`, `secret`: the types of values
 //! * `layer`: what one source sets; `file` (with `section`, `job`, `exec_job`, `http_job`, `program`) and `variables` (with
 //!   `environment`): the sources; flags are in `cli`
 //! * `problem`, `suggest`: what is wrong, where, and what was meant
 //! * `summary`: the effective configuration as people read it
 
-pub mod duration;
 pub mod environment;
 pub mod exec_job;
 pub mod file;

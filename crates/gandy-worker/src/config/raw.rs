@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::duration;
+use gandy::span;
 
 /// A value before it is understood.
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +81,8 @@ impl<'a> Raw<'a> {
                     .ok()
                     .map(Duration::from_secs)
             }
-            Raw::Toml(DeValue::String(text)) => duration::parse(text),
-            Raw::Text(text) => duration::parse(text.trim()),
+            Raw::Toml(DeValue::String(text)) => span::parse(text),
+            Raw::Text(text) => span::parse(text.trim()),
             Raw::Toml(_) => None,
         };
         parsed
@@ -90,8 +90,8 @@ impl<'a> Raw<'a> {
             .ok_or_else(|| {
                 format!(
                     "must be a number of seconds or a span like \"30s\", \"5m\", \"1h30m\", from {} to {}, got {}",
-                    duration::show(min),
-                    duration::show(max),
+                    span::show(min),
+                    span::show(max),
                     self.shown()
                 )
             })

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use gandy::StampFormat;
 
 use super::Config;
-use super::duration::show;
 use super::job::{Job, Retry, Target};
 use super::queue::Queue;
+use gandy::span::show;
 
 /// The configuration, one key a line, written as the TOML file would hold it.
 pub fn of(config: &Config) -> String {

@@ -24,7 +24,6 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::duration;
 use crate::outcome::{Failure, Outcome};
 use crate::run::Run;
 use frame::{Launch, Report};
@@ -230,7 +229,7 @@ fn outcome(target: &Target, end: End, words: &str) -> Outcome {
         End::TimedOut => {
             let what = format!(
                 "stopped after its timeout of {}",
-                duration::show(target.timeout)
+                gandy::span::show(target.timeout)
             );
             return Outcome::Retry(Failure::new("Timeout", what, words));
         }

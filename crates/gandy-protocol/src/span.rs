@@ -1,4 +1,5 @@
-//! Spans of time as people write them: `30s`, `5m`, `1h30m`, `500ms`, `180d`, or a bare number of seconds.
+//! Spans of time as people write them: `30s`, `5m`, `1h30m`, `500ms`, `180d`, or a bare number of seconds. One form for
+//! the command, configuration files and the environment; `#[job(timeout = "30s")]` reads a part of it when it compiles.
 
 use std::time::Duration;
 
@@ -10,7 +11,12 @@ const UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-/// Reads a span; `None` for anything that is not one, overflow included.
+/// Reads a span, to the millisecond; `None` for anything that is not one, overflow included.
+///
+/// ```
+/// use gandy_protocol::span;
+/// assert_eq!(span::parse("1h30m"), Some(std::time::Duration::from_secs(5400)));
+/// ```
 pub fn parse(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
@@ -79,7 +85,9 @@ mod tests {
             "5mm",
             "m5",
             "99999999999999999999d",
+            "18446744073709551615d",
             "5m3",
+            "ä",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
