@@ -125,14 +125,7 @@ impl Fleet {
                 })
                 .build()
                 .unwrap();
-            let handle = worker.handle();
-            let thread = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                runtime.unwrap().block_on(worker.run()).unwrap();
-            });
-            (handle, thread)
+            on_a_thread(worker)
         });
         let fleet = Self(members.collect());
         wait_until(SOON, "all workers in the fleet", || {
@@ -148,6 +141,18 @@ impl Fleet {
             thread.join().unwrap();
         }
     }
+}
+
+/// Runs a worker on a small runtime of its own.
+fn on_a_thread(worker: Worker) -> (WorkerHandle, JoinHandle<()>) {
+    let handle = worker.handle();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(worker.run()).unwrap();
+    });
+    (handle, thread)
 }
 
 fn promoter(site: &Site) -> Option<String> {
@@ -391,4 +396,38 @@ fn promotion_resumes_within_two_seconds_of_the_promoters_death() {
     assert!(lag.max <= 2_000_000, "{lag}");
     let second = wait_for(SOON, "another promoter", || promoter(&site));
     assert_ne!(first, second);
+}
+
+#[test]
+fn of_jobs_pushed_one_after_another_none_waits_for_a_timer() {
+    let site = Site::start();
+    let (ran, runs) = std::sync::mpsc::channel();
+    let worker = Worker::builder(site.config())
+        .signals(false)
+        .handler_fn("Now", move |_: (), _: Context| {
+            let ran = ran.clone();
+            async move { ran.send(Instant::now()).map_err(Into::into) }
+        })
+        .build()
+        .unwrap();
+    let fleet = Fleet(vec![on_a_thread(worker)]);
+    let mut late: Vec<i64> = Vec::new();
+    for number in 0..2000 {
+        let pushed = Instant::now();
+        site.push(
+            "default",
+            format!(r#"{{"class":"Now","args":[],"jid":"now{number}"}}"#),
+        );
+        let at = runs.recv_timeout(SOON).unwrap();
+        late.push(at.saturating_duration_since(pushed).as_micros() as i64);
+    }
+    fleet.stop();
+    println!("pushed one after another: {}", Summary::of(late.clone()));
+    // The worker is just becoming idle whenever a job comes. Of a bell that looks again after 200 ms dozens were late;
+    // a machine that does something else now and then makes one or two.
+    let slow = late.iter().filter(|late| **late > 100_000).count();
+    assert!(
+        slow <= 5,
+        "{slow} of 2,000 started over 100 ms after their push"
+    );
 }
