@@ -89,24 +89,7 @@ async fn run_corpus(concurrency: usize) {
         (cases.len(), cases.len()),
         "the good jobs"
     );
-    let mut dead: HashSet<Vec<u8>> = site
-        .entries("dead")
-        .into_iter()
-        .map(|entry| entry.bytes)
-        .collect();
-    let mut retry: Vec<Vec<u8>> = site
-        .entries("retry")
-        .into_iter()
-        .map(|entry| entry.bytes)
-        .collect();
-    let mut ran = echo.seen();
-    for case in &cases {
-        check(&site, case, &mut dead, &mut retry, &mut ran);
-    }
-    assert!(
-        dead.is_empty() && retry.is_empty() && ran.is_empty(),
-        "something came from nowhere"
-    );
+    check_all(&site, &cases, &echo);
     assert_eq!(
         (worker.busy(), worker.fences()),
         (0, gandy::Fences::default())
@@ -123,6 +106,21 @@ async fn run_corpus(concurrency: usize) {
         jobs
     );
     println!("{} hostile payloads, {concurrency} at once", cases.len());
+}
+
+/// Every case is where it must be, and nothing else is anywhere.
+fn check_all(site: &Site, cases: &[Case], echo: &Echo) {
+    let bytes = |set| site.entries(set).into_iter().map(|entry| entry.bytes);
+    let mut dead: HashSet<Vec<u8>> = bytes("dead").collect();
+    let mut retry: Vec<Vec<u8>> = bytes("retry").collect();
+    let mut ran = echo.seen();
+    for case in cases {
+        check(site, case, &mut dead, &mut retry, &mut ran);
+    }
+    assert!(
+        dead.is_empty() && retry.is_empty() && ran.is_empty(),
+        "something came from nowhere"
+    );
 }
 
 /// Finds the case where it must be and takes it away from there.
@@ -237,6 +235,28 @@ async fn a_payload_over_the_limit_is_buried_unread() {
     site.push("corpus", huge(1 << 20));
     site.settle();
     assert_eq!((echo.seen().len(), goods.seen().len()), (1, 4));
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_payloads_of_a_dead_process_come_back_and_end_as_any_other() {
+    let site = Site::start();
+    let mut cases = corpus::cases();
+    cases.retain(|case| case.bytes.len() < 500_000);
+    let died = "host:7:0123456789ab";
+    let mut hold = redis::cmd("HSET");
+    hold.arg(format!("gandy:inflight:{died}"));
+    for (number, case) in cases.iter().enumerate() {
+        hold.arg(format!("{number}:corpus")).arg(&case.bytes);
+    }
+    site.ask::<()>(&hold);
+    site.ask::<()>(redis::cmd("HSET").arg("gandy:dying").arg(died).arg("{}"));
+    let (worker, echo, _) = worker(&site, |_| {});
+    wait_until(SOON, "the dead process to be forgotten", || {
+        !site.ask::<bool>(redis::cmd("EXISTS").arg("gandy:dying"))
+    });
+    site.settle();
+    check_all(&site, &cases, &echo);
     worker.stop().await.unwrap();
 }
 
