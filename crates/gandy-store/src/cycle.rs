@@ -78,12 +78,6 @@ impl Grip {
         }
     }
 
-    /// Whose grip it is.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
     /// The bare name of the queue at `index`.
     #[must_use]
     pub fn queue(&self, index: usize) -> &std::sync::Arc<str> {

@@ -161,22 +161,12 @@ impl Line {
     }
 
     async fn members(&self, key: &str) -> Result<Vec<String>, StoreError> {
-        let mut found = Vec::new();
-        let mut cursor = 0_u64;
-        loop {
+        let page = |cursor| {
             let mut command = redis::cmd("SSCAN");
-            command.arg(key).arg(cursor).arg("COUNT").arg(1000);
-            let (next, names): (u64, Vec<Vec<u8>>) = self.query(&command).await?;
-            found.extend(
-                names
-                    .into_iter()
-                    .filter_map(|name| String::from_utf8(name).ok()),
-            );
-            cursor = next;
-            if cursor == 0 {
-                break;
-            }
-        }
+            command.arg(key).arg(cursor);
+            command
+        };
+        let mut found = self.walk(page).await?;
         found.sort_unstable();
         found.dedup();
         Ok(found)

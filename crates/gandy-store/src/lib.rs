@@ -28,6 +28,7 @@ mod server;
 mod settle;
 mod stray;
 mod sweep;
+mod walk;
 
 pub use backoff::Backoff;
 pub use check::{Caution, ServerFacts, Sight};
@@ -41,7 +42,7 @@ pub use life::Retirement;
 pub use line::Line;
 pub use lua::SCRIPTS;
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
-pub use reap::{GiveBack, Guard, Orphan, RECOVERY_MEMORY, Way};
+pub use reap::{GiveBack, Guard, Orphan, Way};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Outcome};
 pub use sweep::Swept;

@@ -7,7 +7,7 @@ use gandy_protocol::{Payload, digest::recovery_id, identity::Identity};
 use crate::{Grave, Line, Outcome, StoreError, Token, life::millis, lua, settle::outcomes};
 
 /// How long the deaths that a job was aboard of are remembered: Sidekiq Pro's 72 hours.
-pub const RECOVERY_MEMORY: Duration = Duration::from_secs(72 * 3600);
+const RECOVERY_MEMORY: Duration = Duration::from_secs(72 * 3600);
 
 /// At most this many bytes of payload are read at once (I12).
 const CHUNK_BYTES: usize = 4 << 20;

@@ -42,26 +42,11 @@ impl Line {
 
     /// Keys that match `pattern`.
     async fn scan(&self, pattern: &str) -> Result<Vec<String>, StoreError> {
-        let mut found = Vec::new();
-        let mut cursor = 0_u64;
-        loop {
+        self.walk(|cursor| {
             let mut command = redis::cmd("SCAN");
+            command.arg(cursor).arg("MATCH").arg(pattern);
             command
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(pattern)
-                .arg("COUNT")
-                .arg(1000);
-            let (next, names): (u64, Vec<Vec<u8>>) = self.query(&command).await?;
-            found.extend(
-                names
-                    .into_iter()
-                    .filter_map(|name| String::from_utf8(name).ok()),
-            );
-            cursor = next;
-            if cursor == 0 {
-                return Ok(found);
-            }
-        }
+        })
+        .await
     }
 }
