@@ -1,11 +1,14 @@
 //! The cycle: finish what ended and claim for the free slots, in one round trip.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
 use gandy_protocol::{identity::Identity, keys::Keys};
 use redis::Value;
 
-use crate::{Line, StoreError, lua};
+use crate::{
+    Line, StoreError,
+    lua::{self, Call},
+};
 
 /// The mark under which a process holds a job: a number that only it draws, and the queue the job came from.
 ///
@@ -15,7 +18,7 @@ pub struct Token {
     /// Drawn from one counter of the process; larger is younger.
     pub number: u64,
     /// The queue's bare name.
-    pub queue: std::sync::Arc<str>,
+    pub queue: Arc<str>,
 }
 
 impl Token {
@@ -27,6 +30,24 @@ impl Token {
             number: number.parse().ok()?,
             queue: queue.into(),
         })
+    }
+
+    /// Appends it as Redis holds it. Not through `Display`, whose machinery costs more than the digits.
+    fn write(&self, into: &mut String) {
+        let mut digits = [0_u8; 20];
+        let mut at = digits.len();
+        let mut rest = self.number;
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        into.extend(digits[at..].iter().map(|&digit| char::from(digit)));
+        into.push(':');
+        into.push_str(&self.queue);
     }
 }
 
@@ -48,7 +69,7 @@ pub struct Grip {
 
 #[derive(Debug, Clone)]
 struct GripQueue {
-    name: std::sync::Arc<str>,
+    name: Arc<str>,
     landing: String,
     list: String,
 }
@@ -80,7 +101,7 @@ impl Grip {
 
     /// The bare name of the queue at `index`.
     #[must_use]
-    pub fn queue(&self, index: usize) -> &std::sync::Arc<str> {
+    pub fn queue(&self, index: usize) -> &Arc<str> {
         &self.queues[index].name
     }
 
@@ -97,6 +118,25 @@ impl Grip {
     }
 }
 
+/// A list to claim from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// The queue at this index of the grip.
+    Queue(usize),
+    /// Where idle workers' blocking moves land what they take from the queue at this index.
+    Landing(usize),
+}
+
+impl List {
+    /// The queue's index in the grip.
+    #[must_use]
+    pub fn queue(self) -> usize {
+        match self {
+            Self::Queue(index) | Self::Landing(index) => index,
+        }
+    }
+}
+
 /// What to ask for in one cycle.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
@@ -106,12 +146,14 @@ pub struct Ask<'a> {
     pub wanted: usize,
     /// The first of `wanted` token numbers that were never used before.
     pub first: u64,
-    /// The order in which to look at the queues, as indexes into the grip.
-    pub order: &'a [usize],
+    /// Where to claim from, in this order.
+    pub lists: &'a [List],
     /// A payload above this many bytes is claimed but not read.
     pub payload_max: usize,
     /// Claiming stops once this many bytes of payload were gathered.
     pub reply_max: usize,
+    /// How many jobs the server may look at before it knows their size, 1 to 256: few where payloads may be huge.
+    pub look: usize,
 }
 
 /// Whether the claim was granted.
@@ -144,93 +186,137 @@ pub struct Haul {
     pub finished: usize,
     /// The claimed jobs, oldest first within each queue.
     pub claims: Vec<Claim>,
+    /// Lists that were looked at and held nothing.
+    pub empty: Vec<List>,
     /// Queues (indexes into the grip) that are paused.
     pub paused: Vec<usize>,
     /// Queues one of whose keys is of another type.
     pub broken: Vec<usize>,
 }
 
-impl Line {
-    /// Runs one cycle. It may be repeated for its finishes, never for its claim: draw new numbers (I4).
-    ///
-    /// # Errors
-    /// After [`StoreError::Unknown`] the finishes and the claim may have happened.
-    pub async fn cycle(&self, grip: &Grip, ask: &Ask<'_>) -> Result<Haul, StoreError> {
+/// One cycle, ready to be sent.
+#[derive(Debug)]
+pub struct Cycle {
+    pub(crate) call: Call,
+    pub(crate) reading: Reading,
+}
+
+/// What it takes to read the reply to a cycle.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    first: u64,
+    wanted: usize,
+    lists: Vec<(List, Arc<str>)>,
+}
+
+impl Grip {
+    /// Prepares one cycle.
+    #[must_use]
+    pub fn cycle(&self, ask: &Ask<'_>) -> Cycle {
         debug_assert!(
-            ask.ended.len() <= 1000 && ask.wanted <= 1000,
+            ask.ended.len() <= 1000 && ask.wanted <= 1000 && (1..=256).contains(&ask.look),
             "I6: a script does bounded work"
         );
-        let mut keys: Vec<&str> = Vec::with_capacity(3 + 2 * ask.order.len());
-        keys.extend([grip.fleet.as_str(), &grip.inflight, &grip.paused]);
-        for &index in ask.order {
-            keys.push(&grip.queues[index].landing);
-            keys.push(&grip.queues[index].list);
-        }
+        let wanted = if ask.lists.is_empty() { 0 } else { ask.wanted };
+        let lists = if wanted == 0 { &[] } else { ask.lists };
+        let mut keys: Vec<&str> = Vec::with_capacity(3 + lists.len());
+        keys.extend([self.fleet.as_str(), &self.inflight, &self.paused]);
+        keys.extend(lists.iter().map(|list| match *list {
+            List::Queue(index) => self.queues[index].list.as_str(),
+            List::Landing(index) => self.queues[index].landing.as_str(),
+        }));
         let mut call = lua::CYCLE.keys(&keys);
-        call.arg(grip.identity.as_str()).arg(ask.ended.len());
+        call.arg(self.identity.as_str()).arg(ask.ended.len());
         let mut text = String::with_capacity(32);
         for token in ask.ended {
             text.clear();
-            let _ = write!(text, "{token}");
+            token.write(&mut text);
             call.arg(&text);
         }
-        let wanted = if ask.order.is_empty() { 0 } else { ask.wanted };
         call.arg(wanted);
         if wanted > 0 {
-            call.arg(ask.first).arg(ask.payload_max).arg(ask.reply_max);
-            for &index in ask.order {
-                call.arg(&*grip.queues[index].name);
+            call.arg(ask.first)
+                .arg(ask.payload_max)
+                .arg(ask.reply_max)
+                .arg(ask.look);
+            for list in lists {
+                call.arg(&*self.queues[list.queue()].name);
             }
         }
-        let reply: Value = self.call(&call).await?;
-        read(reply, grip, ask).ok_or_else(|| StoreError::shape("cycle"))
+        let name = |list: &List| (*list, Arc::clone(&self.queues[list.queue()].name));
+        let reading = Reading {
+            first: ask.first,
+            wanted,
+            lists: lists.iter().map(name).collect(),
+        };
+        Cycle { call, reading }
     }
 }
 
-fn read(reply: Value, grip: &Grip, ask: &Ask<'_>) -> Option<Haul> {
-    let Value::Array(parts) = reply else {
-        return None;
-    };
-    let mut parts = parts.into_iter();
-    let grant = match int(&parts.next()?)? {
-        1 => Grant::Alive,
-        0 => Grant::Dead,
-        2 => Grant::Taken,
-        _ => return None,
-    };
-    let finished = usize::try_from(int(&parts.next()?)?).ok()?;
-    let mut haul = Haul {
-        grant,
-        finished,
-        claims: Vec::with_capacity(ask.wanted),
-        paused: Vec::new(),
-        broken: Vec::new(),
-    };
-    let mut number = ask.first;
-    while let Some(position) = parts.next() {
-        let position = usize::try_from(int(&position)?).ok()?.checked_sub(1)?;
-        let index = *ask.order.get(position)?;
-        match int(&parts.next()?)? {
-            -1 => haul.paused.push(index),
-            -2 => haul.broken.push(index),
-            count => {
-                for _ in 0..count {
-                    let payload = match parts.next()? {
-                        Value::BulkString(bytes) => Some(bytes),
-                        Value::Nil => None,
-                        _ => return None,
-                    };
-                    let token = Token {
-                        number,
-                        queue: grip.queues[index].name.clone(),
-                    };
-                    number += 1;
-                    haul.claims.push(Claim { token, payload });
+impl Line {
+    /// Runs one cycle. It may be repeated for its finishes, never for its claim: draw new numbers (I4).
+    ///
+    /// The line is taken, so that the future owns what it needs: several cycles may be under way on clones of one line.
+    ///
+    /// # Errors
+    /// After [`StoreError::Unknown`] the finishes and the claim may have happened.
+    pub async fn cycle(self, cycle: Cycle) -> Result<Haul, StoreError> {
+        let reply: Value = self.call(&cycle.call).await?;
+        cycle
+            .reading
+            .read(reply)
+            .ok_or_else(|| StoreError::shape("cycle"))
+    }
+}
+
+impl Reading {
+    pub(crate) fn read(&self, reply: Value) -> Option<Haul> {
+        let Value::Array(parts) = reply else {
+            return None;
+        };
+        let mut parts = parts.into_iter();
+        let grant = match int(&parts.next()?)? {
+            1 => Grant::Alive,
+            0 => Grant::Dead,
+            2 => Grant::Taken,
+            _ => return None,
+        };
+        let finished = usize::try_from(int(&parts.next()?)?).ok()?;
+        let mut haul = Haul {
+            grant,
+            finished,
+            claims: Vec::with_capacity(self.wanted.min(parts.len())),
+            empty: Vec::new(),
+            paused: Vec::new(),
+            broken: Vec::new(),
+        };
+        let mut number = self.first;
+        while let Some(position) = parts.next() {
+            let position = usize::try_from(int(&position)?).ok()?.checked_sub(1)?;
+            let (list, queue) = self.lists.get(position)?;
+            match int(&parts.next()?)? {
+                -1 => haul.paused.push(list.queue()),
+                -2 => haul.broken.push(list.queue()),
+                0 => haul.empty.push(*list),
+                count => {
+                    for _ in 0..count {
+                        let payload = match parts.next()? {
+                            Value::BulkString(bytes) => Some(bytes),
+                            Value::Nil => None,
+                            _ => return None,
+                        };
+                        let token = Token {
+                            number,
+                            queue: Arc::clone(queue),
+                        };
+                        number += 1;
+                        haul.claims.push(Claim { token, payload });
+                    }
                 }
             }
         }
+        Some(haul)
     }
-    Some(haul)
 }
 
 pub(crate) fn int(value: &Value) -> Option<i64> {

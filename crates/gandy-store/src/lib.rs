@@ -32,7 +32,7 @@ mod walk;
 
 pub use backoff::Backoff;
 pub use check::{Caution, ServerFacts, Sight};
-pub use cycle::{Ask, Claim, Grant, Grip, Haul, Token};
+pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use enqueue::Producer;
 pub use error::{Kind, StoreError};
 pub use heartbeat::{Beat, Counts, Histogram, Tally};

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- One cycle of a worker: finish what ended, then claim for the free slots.
+-- One cycle of a worker: finish what ended, then claim.
 --
--- KEYS  fleet, in-flight hash, paused, then for each queue: its landing list, the queue
+-- KEYS  fleet, in-flight hash, paused, then the lists to claim from, in this order
 -- ARGV  identity, F, F ended tokens, number of jobs wanted, first token number, payload limit, reply limit (bytes),
---       then the queues' names
--- reply {state, finished, then for each queue that was read: its index, n, n payloads}
+--       number of jobs to look at first, then for each list the name of its queue
+-- reply {state, finished, then for each list that was read: its place, n, n payloads}
 --       state 1 = claimed, 0 = this identity is not alive, 2 = one of the tokens is in use already
---       n = -1 the queue is paused, -2 one of its keys has another type; a payload over the limit is nil
+--       n = -1 the queue is paused, -2 the key has another type; a payload over the limit is nil (false)
 local inflight = KEYS[2]
 local ended = tonumber(ARGV[2])
 local finished = 0
@@ -23,72 +23,69 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
   return {0, finished}
 end
 local number = tonumber(ARGV[at + 1])
-local limit, room = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-local names = {unpack(ARGV, at + 4)}
+local limit, room, look = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+local names = {unpack(ARGV, at + 5)}
 -- A `paused` of another type pauses nothing; it must not stop every claim.
 local paused = redis.pcall('SMISMEMBER', KEYS[3], unpack(names))
 if paused.err then paused = {} end
 local reply, size = {1, finished}, 2
 
--- Takes from the right end of a list, oldest first. In steps of 4, 16, 64, 256 so that a list of huge payloads is
--- not read whole before their size is known (I12). Returns false when the list is of another type.
-local function take(list, name, into, n)
-  local step = 4
+-- Takes from the right end of a list, oldest first; payloads go into the reply behind `base`. In growing steps, so that
+-- a list of huge payloads is not read whole before their size is known (I12): the caller begins with few where it
+-- does not know them. Returns how many it took, or -2 when the list is of another type.
+local function take(list, suffix, base)
+  local n, step = 0, look
   while wanted > 0 and room > 0 do
     local k = math.min(step, wanted)
     step = math.min(step * 4, 256)
     local items = redis.pcall('LRANGE', list, -k, -1)
-    if items.err then return false, n end
-    if #items == 0 then return true, n end
+    if items.err then return n > 0 and n or -2 end
+    local count = #items
+    if count == 0 then return n end
     -- As many as there is room for, the oldest first: one more than fits, so that a large one gets through.
-    local got, first = 0, #items + 1
+    local first = count + 1
     while first > 1 and room > 0 do
-      first, got = first - 1, got + 1
-      if #items[first] <= limit then room = room - #items[first] end
+      first = first - 1
+      local length = #items[first]
+      if length <= limit then room = room - length end
     end
-    local tokens, pairs_, p = {}, {}, 0
-    for i = #items, first, -1 do
-      local token = string.format('%d:%s', number, name)
-      tokens[#tokens + 1] = token
-      pairs_[p + 1], pairs_[p + 2] = token, items[i]
-      p = p + 2
-      number = number + 1
+    local tokens, entries, p = {}, {}, 0
+    for i = count, first, -1 do
+      local token = number + p .. suffix
+      p = p + 1
+      tokens[p] = token
+      entries[2 * p - 1] = token
+      entries[2 * p] = items[i]
     end
     -- I4: a claim whose tokens exist would overwrite jobs.
-    for _, held in ipairs(redis.call('HMGET', inflight, unpack(tokens))) do
-      if held then
+    local held = redis.call('HMGET', inflight, unpack(tokens))
+    for i = 1, p do
+      if held[i] then
         reply[1] = 2
         wanted = 0
-        return true, n
+        return n
       end
     end
     -- I2: what keeps comes before what removes.
-    redis.call('HSET', inflight, unpack(pairs_))
-    redis.call('LTRIM', list, 0, -(got + 1))
-    for i = #items, first, -1 do
-      n = n + 1
-      into[n] = #items[i] <= limit and items[i]
+    redis.call('HSET', inflight, unpack(entries))
+    redis.call('LTRIM', list, 0, -(p + 1))
+    for i = 1, p do
+      local item = entries[2 * i]
+      reply[base + n + i] = #item <= limit and item
     end
-    wanted = wanted - got
-    if got < k then return true, n end
+    number = number + p
+    n = n + p
+    wanted = wanted - p
+    if p < k then return n end
   end
-  return true, n
+  return n
 end
 
 for q = 1, #names do
   if wanted <= 0 or room <= 0 then break end
-  local status, payloads, n = nil, {}, 0
-  if paused[q] == 1 then
-    status = -1
-  else
-    local fine
-    fine, n = take(KEYS[2 + 2 * q], names[q], payloads, n)
-    if fine then fine, n = take(KEYS[3 + 2 * q], names[q], payloads, n) end
-    if not fine and n == 0 then status = -2 end
-  end
-  reply[size + 1], reply[size + 2] = q, status or n
-  size = size + 2
-  for i = 1, n do reply[size + i] = payloads[i] end
-  size = size + n
+  local n = -1
+  if paused[q] ~= 1 then n = take(KEYS[3 + q], ':' .. names[q], size + 2) end
+  reply[size + 1], reply[size + 2] = q, n
+  size = size + 2 + math.max(n, 0)
 end
 return reply
