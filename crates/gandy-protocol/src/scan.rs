@@ -15,15 +15,15 @@ mod nesting;
 mod run;
 
 use nesting::Nesting;
-use run::{no_digit, special};
+use run::{from_no_digit, from_special};
 
 /// Where a value or a key lies in the scanned text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// No backslash lies in it.
-    plain: bool,
+    /// No backslash lies in it. (False: one may, or lies before it.)
+    pub(crate) plain: bool,
 }
 
 impl Span {
@@ -76,265 +76,302 @@ impl fmt::Display for Fault {
 /// Members are handed out before the rest is known to be valid: use them only after `Ok`.
 pub(crate) fn members(text: &str, each: impl FnMut(Member)) -> Result<(), Fault> {
     let mut scanner = Scanner::new(text);
-    let end = scanner.object(each);
-    scanner.finish(end)
+    let rest = scanner.object(each);
+    scanner.finish(rest)
 }
 
 /// Whether `text` is exactly one JSON value with nothing around it but whitespace.
 pub(crate) fn check(text: &str) -> Result<(), Fault> {
     let mut scanner = Scanner::new(text);
-    let end = scanner.value(scanner.skip(0));
-    scanner.finish(end)
+    let rest = scanner.value(skip(scanner.bytes));
+    scanner.finish(rest)
 }
 
-/// Its functions take the place where something begins and give the place behind it; `None`: see `fault`.
+/// Its functions take the text from where something begins and give the text behind it; `None`: see `fault`.
 ///
-/// For speed (counted with `examples/hot_path.rs`): places travel in registers, where a `Result` with the fault in it goes
-/// through memory and cost a quarter more instructions. What is read for every member is inlined into the loop over them;
-/// left to the compiler, the calls cost another fifth.
+/// For speed (counted with `examples/hot_path.rs`): the rest of the text travels in two registers, and its length is checked
+/// once for eight bytes. What is read for every member is inlined into the loop over them, and what a compact payload
+/// does not hold (whitespace, escapes, faults) is kept out of it.
 struct Scanner<'a> {
     bytes: &'a [u8],
-    nesting: Nesting,
-    /// No escape was met since this was last set.
+    /// No escape was met yet.
     plain: bool,
     fault: Option<Fault>,
 }
+
+/// What is left of the text.
+type Rest<'a> = &'a [u8];
 
 impl<'a> Scanner<'a> {
     fn new(text: &'a str) -> Self {
         Scanner {
             bytes: text.as_bytes(),
-            nesting: Nesting::default(),
             plain: true,
             fault: None,
         }
     }
 
+    /// Where `rest` begins.
+    #[inline(always)]
+    fn at(&self, rest: Rest<'a>) -> usize {
+        self.bytes.len() - rest.len()
+    }
+
     #[cold]
-    fn fail<T>(&mut self, at: usize, what: &'static str) -> Option<T> {
-        let what = if at < self.bytes.len() {
-            what
-        } else {
+    #[inline(never)]
+    fn fail<T>(&mut self, rest: Rest<'a>, what: &'static str) -> Option<T> {
+        let what = if rest.is_empty() {
             "the text ends too early"
+        } else {
+            what
         };
+        let at = self.at(rest);
         self.fault = Some(Fault { at, what });
         None
     }
 
-    /// The verdict, when the text should end at `end`.
-    fn finish(mut self, end: Option<usize>) -> Result<(), Fault> {
-        if let Some(end) = end
-            .map(|end| self.skip(end))
-            .filter(|end| *end < self.bytes.len())
-        {
-            self.fail::<()>(end, "text follows after the JSON value");
-        }
+    /// The verdict, when the text should end at `rest`.
+    #[inline(always)]
+    fn finish(mut self, rest: Option<Rest<'a>>) -> Result<(), Fault> {
+        match rest.map(skip) {
+            Some([]) => return Ok(()),
+            Some(rest) => self.fail(rest, "text follows after the JSON value"),
+            None => None::<()>,
+        };
         self.fault.map_or(Ok(()), Err)
     }
 
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.bytes.get(at).copied()
-    }
-
-    /// Past whitespace.
-    fn skip(&self, mut at: usize) -> usize {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte(at) {
-            at += 1;
-        }
-        at
-    }
-
-    fn expect(&mut self, at: usize, byte: u8, what: &'static str) -> Option<usize> {
-        if self.byte(at) == Some(byte) {
-            Some(at + 1)
-        } else {
-            self.fail(at, what)
+    /// Past the byte `want`, which whitespace may precede.
+    #[inline(always)]
+    fn expect(&mut self, rest: Rest<'a>, want: u8, what: &'static str) -> Option<Rest<'a>> {
+        match rest.split_first() {
+            Some((byte, behind)) if *byte == want => Some(behind),
+            _ => self.expect_later(rest, want, what),
         }
     }
 
-    fn object(&mut self, mut each: impl FnMut(Member)) -> Option<usize> {
-        let mut at = self.expect(self.skip(0), b'{', "expected '{'")?;
-        at = self.skip(at);
-        if self.byte(at) == Some(b'}') {
-            return Some(at + 1);
+    #[cold]
+    #[inline(never)]
+    fn expect_later(&mut self, rest: Rest<'a>, want: u8, what: &'static str) -> Option<Rest<'a>> {
+        let rest = skip(rest);
+        match rest.split_first() {
+            Some((byte, behind)) if *byte == want => Some(behind),
+            _ => self.fail(rest, what),
+        }
+    }
+
+    #[inline(always)]
+    fn object(&mut self, mut each: impl FnMut(Member)) -> Option<Rest<'a>> {
+        let mut rest = skip(self.expect(self.bytes, b'{', "expected '{'")?);
+        if let [b'}', behind @ ..] = rest {
+            return Some(behind);
         }
         loop {
-            let key = self.span(at, Self::key)?;
-            at = self.colon(key.end)?;
-            let value = self.span(at, Self::value)?;
+            let inside = self.expect(rest, b'"', "expected a key in quotes")?;
+            let start = self.at(inside) - 1;
+            rest = self.string(inside)?;
+            let key = self.span(start, rest);
+            rest = skip(self.expect(rest, b':', "expected ':'")?);
+            let start = self.at(rest);
+            rest = match rest {
+                [b'"', inside @ ..] => self.string(inside)?,
+                [b'{' | b'[', ..] => self.container(rest)?,
+                _ => self.word(rest)?,
+            };
+            let value = self.span(start, rest);
             each(Member { key, value });
-            at = self.skip(value.end);
-            if self.byte(at) != Some(b',') {
-                return self.expect(at, b'}', "expected ',' or '}'");
+            if let [b',', behind @ ..] = rest {
+                rest = behind;
+                continue;
             }
-            at = self.skip(at + 1);
-        }
-    }
-
-    fn span(
-        &mut self,
-        start: usize,
-        read: impl FnOnce(&mut Self, usize) -> Option<usize>,
-    ) -> Option<Span> {
-        self.plain = true;
-        let end = read(self, start)?;
-        let plain = self.plain;
-        Some(Span { start, end, plain })
-    }
-
-    fn key(&mut self, at: usize) -> Option<usize> {
-        let inside = self.expect(at, b'"', "expected a key in quotes")?;
-        self.string(inside)
-    }
-
-    /// From the end of a key to its value.
-    fn colon(&mut self, at: usize) -> Option<usize> {
-        let behind = self.expect(self.skip(at), b':', "expected ':'")?;
-        Some(self.skip(behind))
-    }
-
-    #[inline(always)]
-    fn value(&mut self, at: usize) -> Option<usize> {
-        match self.byte(at) {
-            Some(b'{' | b'[') => self.container(at),
-            _ => self.scalar(at),
+            rest = skip(rest);
+            match rest {
+                [b',', behind @ ..] => rest = behind,
+                _ => return self.expect(rest, b'}', "expected ',' or '}'"),
+            }
         }
     }
 
     #[inline(always)]
-    fn scalar(&mut self, at: usize) -> Option<usize> {
-        match self.byte(at) {
-            Some(b'"') => self.string(at + 1),
-            Some(b'-' | b'0'..=b'9') => self.number(at),
-            Some(b't') => self.literal(at, b"true"),
-            Some(b'f') => self.literal(at, b"false"),
-            Some(b'n') => self.literal(at, b"null"),
-            _ => self.fail(at, "expected a value"),
+    fn span(&self, start: usize, rest: Rest<'a>) -> Span {
+        Span {
+            start,
+            end: self.at(rest),
+            plain: self.plain,
         }
     }
 
-    /// An object or array of any depth. A loop, because recursion on hostile nesting would end the process:
-    /// a stack overflow is not a panic and cannot be caught.
-    fn container(&mut self, mut at: usize) -> Option<usize> {
+    /// A value of any kind.
+    fn value(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match rest {
+            [b'"', inside @ ..] => self.string(inside),
+            [b'{' | b'[', ..] => self.container(rest),
+            _ => self.word(rest),
+        }
+    }
+
+    /// A value without delimiters of its own: a number, true, false or null.
+    #[inline(always)]
+    fn word(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match rest {
+            [b'-' | b'0'..=b'9', ..] => self.number(rest),
+            [b't', b'r', b'u', b'e', behind @ ..]
+            | [b'f', b'a', b'l', b's', b'e', behind @ ..]
+            | [b'n', b'u', b'l', b'l', behind @ ..] => Some(behind),
+            _ => self.fail(rest, "expected a value"),
+        }
+    }
+
+    /// An object or array of any depth; `rest` begins with its bracket. A loop, because recursion on hostile nesting would
+    /// end the process: a stack overflow is not a panic and cannot be caught.
+    #[inline(never)]
+    fn container(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let Some((open, mut rest)) = rest.split_first() else {
+            return self.fail(rest, "expected a value");
+        };
+        let mut nesting = Nesting::new(*open == b'{');
+        // Whether the container may end here: it was just opened.
+        let mut fresh = true;
         loop {
-            at = match self.byte(at) {
-                Some(open @ (b'{' | b'[')) => {
-                    let object = open == b'{';
-                    at = self.skip(at + 1);
-                    if self.byte(at) == Some(if object { b'}' } else { b']' }) {
-                        at + 1
-                    } else {
-                        self.nesting.push(object);
-                        if object {
-                            at = self.key(at)?;
-                            at = self.colon(at)?;
-                        }
+            rest = skip(rest);
+            if fresh && rest.first() == Some(if nesting.object() { &b'}' } else { &b']' }) {
+                // Closed below.
+            } else {
+                if nesting.object() {
+                    let inside = self.expect(rest, b'"', "expected a key in quotes")?;
+                    rest = self.string(inside)?;
+                    rest = skip(self.expect(rest, b':', "expected ':'")?);
+                }
+                rest = match rest {
+                    [b'"', inside @ ..] => self.string(inside)?,
+                    [open @ (b'{' | b'['), inside @ ..] => {
+                        nesting.push(*open == b'{');
+                        fresh = true;
+                        rest = inside;
                         continue;
                     }
-                }
-                _ => self.scalar(at)?,
-            };
-            loop {
-                let Some(object) = self.nesting.top() else {
-                    return Some(at);
+                    _ => self.word(rest)?,
                 };
-                at = self.skip(at);
-                match (self.byte(at), object) {
-                    (Some(b','), false) => {
-                        at = self.skip(at + 1);
+            }
+            fresh = false;
+            loop {
+                rest = skip(rest);
+                match (rest, nesting.object()) {
+                    ([b',', behind @ ..], _) => {
+                        rest = behind;
                         break;
                     }
-                    (Some(b','), true) => {
-                        at = self.key(self.skip(at + 1))?;
-                        at = self.colon(at)?;
-                        break;
+                    ([b'}', behind @ ..], true) | ([b']', behind @ ..], false) => {
+                        rest = behind;
+                        if !nesting.pop() {
+                            return Some(rest);
+                        }
                     }
-                    (Some(b'}'), true) | (Some(b']'), false) => {
-                        self.nesting.pop();
-                        at += 1;
-                    }
-                    (_, true) => return self.fail(at, "expected ',' or '}'"),
-                    (_, false) => return self.fail(at, "expected ',' or ']'"),
+                    (_, true) => return self.fail(rest, "expected ',' or '}'"),
+                    (_, false) => return self.fail(rest, "expected ',' or ']'"),
                 }
             }
         }
     }
 
-    fn literal(&mut self, at: usize, word: &'static [u8]) -> Option<usize> {
-        if self.bytes[at..].starts_with(word) {
-            Some(at + word.len())
-        } else {
-            self.fail(at, "expected a value")
+    #[inline(always)]
+    fn number(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let digits = match rest {
+            [b'-', digits @ ..] => digits,
+            digits => digits,
+        };
+        let rest = match digits {
+            [b'0', behind @ ..] => behind,
+            _ => self.digits(digits)?,
+        };
+        match rest {
+            [b'.' | b'e' | b'E', ..] => self.fraction(rest),
+            _ => Some(rest),
+        }
+    }
+
+    /// What follows the integer part of a number.
+    fn fraction(&mut self, mut rest: Rest<'a>) -> Option<Rest<'a>> {
+        if let [b'.', digits @ ..] = rest {
+            rest = self.digits(digits)?;
+        }
+        match rest {
+            [b'e' | b'E', b'+' | b'-', digits @ ..] | [b'e' | b'E', digits @ ..] => {
+                self.digits(digits)
+            }
+            _ => Some(rest),
         }
     }
 
     #[inline(always)]
-    fn number(&mut self, mut at: usize) -> Option<usize> {
-        at += usize::from(self.byte(at) == Some(b'-'));
-        at = match self.byte(at) {
-            Some(b'0') => at + 1,
-            _ => self.digits(at)?,
-        };
-        if self.byte(at) == Some(b'.') {
-            at = self.digits(at + 1)?;
-        }
-        if let Some(b'e' | b'E') = self.byte(at) {
-            let sign = matches!(self.byte(at + 1), Some(b'+' | b'-'));
-            at = self.digits(at + 1 + usize::from(sign))?;
-        }
-        Some(at)
-    }
-
-    fn digits(&mut self, at: usize) -> Option<usize> {
-        let end = no_digit(self.bytes, at);
-        if end > at {
-            Some(end)
+    fn digits(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let behind = from_no_digit(rest);
+        if behind.len() < rest.len() {
+            Some(behind)
         } else {
-            self.fail(at, "expected a digit")
+            self.fail(rest, "expected a digit")
         }
     }
 
     /// The rest of a string after its opening quote, closing quote included.
     #[inline(always)]
-    fn string(&mut self, at: usize) -> Option<usize> {
-        let at = special(self.bytes, at);
-        match self.byte(at) {
-            Some(b'"') => Some(at + 1),
-            _ => self.escaped_string(at),
+    fn string(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match from_special(rest) {
+            [b'"', behind @ ..] => Some(behind),
+            special => self.escaped_string(special),
         }
     }
 
     /// The same from the first escape on. Apart, because most strings have none and then need few registers.
-    fn escaped_string(&mut self, mut at: usize) -> Option<usize> {
+    #[cold]
+    #[inline(never)]
+    fn escaped_string(&mut self, mut rest: Rest<'a>) -> Option<Rest<'a>> {
+        self.plain = false;
         loop {
-            match self.byte(at) {
-                Some(b'"') => return Some(at + 1),
-                Some(b'\\') => {
-                    at = self.escape(at + 1)?;
-                    at = special(self.bytes, at);
-                }
-                _ => return self.fail(at, "a control character in a string"),
+            match rest {
+                [b'"', behind @ ..] => return Some(behind),
+                [b'\\', escape @ ..] => rest = from_special(self.escape(escape)?),
+                _ => return self.fail(rest, "a control character in a string"),
             }
         }
     }
 
     /// Half a surrogate pair passes: Ruby's generator can be made to write one and its parser reads it.
-    fn escape(&mut self, at: usize) -> Option<usize> {
-        self.plain = false;
-        match self.byte(at) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(at + 1),
-            Some(b'u') => {
-                let digits = self.bytes[at + 1..].iter().take(4);
-                let digits = digits.take_while(|byte| byte.is_ascii_hexdigit()).count();
-                if digits == 4 {
-                    Some(at + 5)
+    #[inline(always)]
+    fn escape(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match rest {
+            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', behind @ ..] => Some(behind),
+            [b'u', rest @ ..] => {
+                let hex = rest.iter().take(4);
+                let hex = hex.take_while(|byte| byte.is_ascii_hexdigit()).count();
+                let rest = rest.get(hex..).unwrap_or_default();
+                if hex == 4 {
+                    Some(rest)
                 } else {
-                    self.fail(at + 1 + digits, "expected four hex digits after \\u")
+                    self.fail(rest, "expected four hex digits after \\u")
                 }
             }
-            _ => self.fail(at, "unknown escape in a string"),
+            _ => self.fail(rest, "unknown escape in a string"),
         }
     }
+}
+
+/// Past whitespace, of which a compact payload has none.
+#[inline(always)]
+fn skip(rest: Rest<'_>) -> Rest<'_> {
+    match rest {
+        [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] => skip_more(behind),
+        _ => rest,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn skip_more(mut rest: Rest<'_>) -> Rest<'_> {
+    while let [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] = rest {
+        rest = behind;
+    }
+    rest
 }
 
 #[cfg(test)]
