@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::edit::Edit;
 use crate::retry::RetrySetting;
-use crate::scan::{self, Span};
+use crate::scan::{self, Name, Span};
 use crate::stamp::Stamp;
 use crate::text;
 
@@ -83,8 +83,13 @@ impl Payload {
         let mut plain = true;
         scan::members(raw, |member| {
             plain = member.value.plain;
-            if let Some(field) = member.key.text(raw).and_then(|name| Field::named(&name)) {
+            if let Some(field) = Field::named(member.name) {
                 places.note(field, member.value);
+            } else if !member.key.plain {
+                let name = member.key.text(raw);
+                if let Some(field) = name.and_then(|name| Field::named(Name::of(name.as_bytes()))) {
+                    places.note(field, member.value);
+                }
             }
         })
         .map_err(|fault| not_an_object(raw).unwrap_or_else(|| fault.to_string()))?;
@@ -150,7 +155,7 @@ impl Payload {
 
     /// The raw JSON text of a top-level field; of several with that name the last.
     pub fn field(&self, name: &str) -> Option<&str> {
-        match Field::named(name) {
+        match Field::named(Name::of(name.as_bytes())) {
             Some(known) => self.known(known),
             None => field(&self.raw, name).map(|span| span.of(&self.raw)),
         }

@@ -15,7 +15,8 @@ mod nesting;
 mod run;
 
 use nesting::Nesting;
-use run::{from_no_digit, from_special};
+pub(crate) use run::Name;
+use run::{Text, from_no_digit, from_special};
 
 /// Where a value or a key lies in the scanned text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ impl Span {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
     pub(crate) key: Span,
+    /// The key's name, to compare.
+    pub(crate) name: Name,
     pub(crate) value: Span,
 }
 
@@ -141,54 +144,75 @@ impl<'a> Scanner<'a> {
         self.fault.map_or(Ok(()), Err)
     }
 
-    /// Past the byte `want`, which whitespace may precede.
-    #[inline(always)]
-    fn expect(&mut self, rest: Rest<'a>, want: u8, what: &'static str) -> Option<Rest<'a>> {
-        match rest.split_first() {
-            Some((byte, behind)) if *byte == want => Some(behind),
-            _ => self.expect_later(rest, want, what),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn expect_later(&mut self, rest: Rest<'a>, want: u8, what: &'static str) -> Option<Rest<'a>> {
-        let rest = skip(rest);
-        match rest.split_first() {
-            Some((byte, behind)) if *byte == want => Some(behind),
-            _ => self.fail(rest, what),
-        }
-    }
-
     #[inline(always)]
     fn object(&mut self, mut each: impl FnMut(Member)) -> Option<Rest<'a>> {
-        let mut rest = skip(self.expect(self.bytes, b'{', "expected '{'")?);
+        let mut rest = match skip(self.bytes) {
+            [b'{', inside @ ..] => skip(inside),
+            rest => return self.fail(rest, "expected '{'"),
+        };
         if let [b'}', behind @ ..] = rest {
             return Some(behind);
         }
         loop {
-            let inside = self.expect(rest, b'"', "expected a key in quotes")?;
-            let start = self.at(inside) - 1;
-            rest = self.string(inside)?;
+            let start = self.at(rest);
+            let inside = match rest {
+                [b'"', inside @ ..] => inside,
+                _ => return self.fail(rest, "expected a key in quotes"),
+            };
+            let name;
+            (name, rest) = match run::key(inside) {
+                Some(known) => known,
+                None => self.other_key(inside)?,
+            };
             let key = self.span(start, rest);
-            rest = skip(self.expect(rest, b':', "expected ':'")?);
+            rest = match rest {
+                [b':', behind @ ..] => behind,
+                _ => self.colon(rest)?,
+            };
+            if let [0..=b' ', ..] = rest {
+                rest = skip(rest);
+            }
             let start = self.at(rest);
             rest = match rest {
                 [b'"', inside @ ..] => self.string(inside)?,
+                [b'-' | b'0'..=b'9', ..] => self.number(rest)?,
                 [b'{' | b'[', ..] => self.container(rest)?,
-                _ => self.word(rest)?,
+                _ => self.literal(rest)?,
             };
             let value = self.span(start, rest);
-            each(Member { key, value });
-            if let [b',', behind @ ..] = rest {
-                rest = behind;
-                continue;
+            each(Member { key, name, value });
+            if let [0..=b' ', ..] = rest {
+                rest = skip(rest);
             }
-            rest = skip(rest);
-            match rest {
-                [b',', behind @ ..] => rest = behind,
-                _ => return self.expect(rest, b'}', "expected ',' or '}'"),
+            rest = match rest {
+                [b',', behind @ ..] => behind,
+                [b'}', behind @ ..] => return Some(behind),
+                _ => return self.fail(rest, "expected ',' or '}'"),
+            };
+            if let [0..=b' ', ..] = rest {
+                rest = skip(rest);
             }
+        }
+    }
+
+    /// A key that is long, escaped, beyond ASCII, or among the last bytes of the text.
+    #[cold]
+    #[inline(never)]
+    fn other_key(&mut self, inside: Rest<'a>) -> Option<(Name, Rest<'a>)> {
+        let rest = self.string_from(inside)?;
+        let len = inside.len() - rest.len() - 1;
+        let name = inside.get(..len).unwrap_or_default();
+        // An escaped name has a backslash, which no plain name has.
+        Some((Name::of(name), rest))
+    }
+
+    /// From the end of a key to behind its colon.
+    #[cold]
+    #[inline(never)]
+    fn colon(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match skip(rest) {
+            [b':', behind @ ..] => Some(behind),
+            rest => self.fail(rest, "expected ':'"),
         }
     }
 
@@ -205,73 +229,100 @@ impl<'a> Scanner<'a> {
     fn value(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
         match rest {
             [b'"', inside @ ..] => self.string(inside),
+            [b'-' | b'0'..=b'9', ..] => self.number(rest),
             [b'{' | b'[', ..] => self.container(rest),
-            _ => self.word(rest),
+            _ => self.literal(rest),
         }
     }
 
-    /// A value without delimiters of its own: a number, true, false or null.
-    #[inline(always)]
-    fn word(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
-        match rest {
-            [b'-' | b'0'..=b'9', ..] => self.number(rest),
-            [b't', b'r', b'u', b'e', behind @ ..]
-            | [b'f', b'a', b'l', b's', b'e', behind @ ..]
-            | [b'n', b'u', b'l', b'l', behind @ ..] => Some(behind),
-            _ => self.fail(rest, "expected a value"),
+    /// Not inlined: it is rare, and its comparisons would take the registers that the loops need.
+    #[inline(never)]
+    fn literal(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        if let Some((word, behind)) = rest.split_first_chunk() {
+            match word {
+                b"true" | b"null" => return Some(behind),
+                b"fals" => {
+                    if let [b'e', behind @ ..] = behind {
+                        return Some(behind);
+                    }
+                }
+                _ => {}
+            }
         }
+        self.fail(rest, "expected a value")
     }
 
     /// An object or array of any depth; `rest` begins with its bracket. A loop, because recursion on hostile nesting would
     /// end the process: a stack overflow is not a panic and cannot be caught.
     #[inline(never)]
-    fn container(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
-        let Some((open, mut rest)) = rest.split_first() else {
-            return self.fail(rest, "expected a value");
-        };
-        let mut nesting = Nesting::new(*open == b'{');
-        // Whether the container may end here: it was just opened.
-        let mut fresh = true;
+    fn container(&mut self, mut rest: Rest<'a>) -> Option<Rest<'a>> {
+        let mut nesting = Nesting::default();
         loop {
-            rest = skip(rest);
-            if fresh && rest.first() == Some(if nesting.object() { &b'}' } else { &b']' }) {
-                // Closed below.
-            } else {
-                if nesting.object() {
-                    let inside = self.expect(rest, b'"', "expected a key in quotes")?;
-                    rest = self.string(inside)?;
-                    rest = skip(self.expect(rest, b':', "expected ':'")?);
-                }
+            // One value; of a container its opening bracket, and so on inwards.
+            loop {
                 rest = match rest {
                     [b'"', inside @ ..] => self.string(inside)?,
+                    [b'-' | b'0'..=b'9', ..] => self.number(rest)?,
                     [open @ (b'{' | b'['), inside @ ..] => {
-                        nesting.push(*open == b'{');
-                        fresh = true;
-                        rest = inside;
+                        let object = *open == b'{';
+                        nesting.push(object);
+                        rest = skip(inside);
+                        match rest {
+                            [b']', ..] if !object => break,
+                            [b'}', ..] if object => break,
+                            _ if object => rest = self.key(rest)?,
+                            _ => {}
+                        }
                         continue;
                     }
-                    _ => self.word(rest)?,
+                    _ => self.literal(rest)?,
                 };
+                break;
             }
-            fresh = false;
+            // What ends with it, up to a comma.
             loop {
-                rest = skip(rest);
-                match (rest, nesting.object()) {
-                    ([b',', behind @ ..], _) => {
+                match rest {
+                    [b',', behind @ ..] => {
                         rest = behind;
+                        if let [0..=b' ', ..] = rest {
+                            rest = skip(rest);
+                        }
+                        if nesting.object() {
+                            rest = self.key(rest)?;
+                        }
                         break;
                     }
-                    ([b'}', behind @ ..], true) | ([b']', behind @ ..], false) => {
-                        rest = behind;
-                        if !nesting.pop() {
-                            return Some(rest);
-                        }
+                    [b'}', behind @ ..] if nesting.object() => rest = behind,
+                    [b']', behind @ ..] if !nesting.object() => rest = behind,
+                    [b' ' | b'\n' | b'\r' | b'\t', ..] => {
+                        rest = skip(rest);
+                        continue;
                     }
-                    (_, true) => return self.fail(rest, "expected ',' or '}'"),
-                    (_, false) => return self.fail(rest, "expected ',' or ']'"),
+                    _ if nesting.object() => return self.fail(rest, "expected ',' or '}'"),
+                    _ => return self.fail(rest, "expected ',' or ']'"),
+                }
+                if !nesting.pop() {
+                    return Some(rest);
                 }
             }
         }
+    }
+
+    /// A key of a container, up to its value.
+    #[inline(always)]
+    fn key(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let mut rest = match rest {
+            [b'"', inside @ ..] => self.string(inside)?,
+            _ => return self.fail(rest, "expected a key in quotes"),
+        };
+        rest = match rest {
+            [b':', behind @ ..] => behind,
+            _ => self.colon(rest)?,
+        };
+        if let [0..=b' ', ..] = rest {
+            rest = skip(rest);
+        }
+        Some(rest)
     }
 
     #[inline(always)]
@@ -316,21 +367,24 @@ impl<'a> Scanner<'a> {
     /// The rest of a string after its opening quote, closing quote included.
     #[inline(always)]
     fn string(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
-        match from_special(rest) {
-            [b'"', behind @ ..] => Some(behind),
-            special => self.escaped_string(special),
+        match run::string(rest) {
+            Text::Closed(behind) => Some(behind),
+            Text::Open(rest) => self.string_from(rest),
         }
     }
 
-    /// The same from the first escape on. Apart, because most strings have none and then need few registers.
-    #[cold]
+    /// The same from the first byte on that is no plain ASCII. Apart, because most strings have none and then need few
+    /// registers.
     #[inline(never)]
-    fn escaped_string(&mut self, mut rest: Rest<'a>) -> Option<Rest<'a>> {
-        self.plain = false;
+    fn string_from(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let mut rest = from_special(rest);
         loop {
             match rest {
                 [b'"', behind @ ..] => return Some(behind),
-                [b'\\', escape @ ..] => rest = from_special(self.escape(escape)?),
+                [b'\\', escape @ ..] => {
+                    self.plain = false;
+                    rest = from_special(self.escape(escape)?);
+                }
                 _ => return self.fail(rest, "a control character in a string"),
             }
         }

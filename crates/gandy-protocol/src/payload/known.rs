@@ -2,7 +2,7 @@
 //!
 //! Belongs here: names to places. Does not belong here: what a field's value means (`payload`, `retry`).
 
-use crate::scan::Span;
+use crate::scan::{Name, Span};
 
 /// Declares the fields with their names, so that none can be forgotten in one of the places that need both.
 macro_rules! known {
@@ -19,9 +19,10 @@ macro_rules! known {
 
             /// The field with this name.
             #[inline(always)]
-            pub(crate) fn named(name: &str) -> Option<Field> {
-                match name.as_bytes() {
-                    $($name => Some(Field::$field),)*
+            pub(crate) fn named(name: Name) -> Option<Field> {
+                $(#[allow(non_upper_case_globals)] const $field: Name = Name::of($name);)*
+                match name {
+                    $($field => Some(Field::$field),)*
                     _ => None,
                 }
             }
@@ -80,14 +81,14 @@ mod tests {
     fn each_field_is_found_by_its_whole_name_only() {
         for (field, name) in ALL {
             let name = std::str::from_utf8(name).unwrap_or_default();
-            assert_eq!(Field::named(name), Some(field));
+            assert_eq!(Field::named(Name::of(name.as_bytes())), Some(field));
             for other in [
                 format!("{name}x"),
                 format!("x{name}"),
                 name.to_uppercase(),
                 name[..name.len() - 1].to_owned(),
             ] {
-                assert_ne!(Field::named(&other), Some(field), "{other}");
+                assert_ne!(Field::named(Name::of(other.as_bytes())), Some(field), "{other}");
             }
         }
     }

@@ -9,15 +9,17 @@ pub(super) struct Nesting {
     outer: Vec<u64>,
 }
 
-impl Nesting {
-    /// One open container.
-    pub(super) fn new(object: bool) -> Self {
+impl Default for Nesting {
+    /// None is open.
+    fn default() -> Self {
         Nesting {
-            bits: 2 | u64::from(object),
+            bits: 1,
             outer: Vec::new(),
         }
     }
+}
 
+impl Nesting {
     #[inline(always)]
     pub(super) fn push(&mut self, object: bool) {
         if self.bits >> 63 == 1 {
@@ -27,6 +29,7 @@ impl Nesting {
     }
 
     #[cold]
+    #[inline(never)]
     fn spill(&mut self) {
         self.outer.push(self.bits);
         self.bits = 1;
@@ -40,6 +43,7 @@ impl Nesting {
     }
 
     #[cold]
+    #[inline(never)]
     fn refill(&mut self) -> bool {
         self.bits = self.outer.pop().unwrap_or(1);
         self.bits != 1
@@ -60,8 +64,8 @@ mod tests {
     fn nesting_remembers_each_level_across_words() {
         let kinds: Vec<bool> = (0..300).map(|n| n % 3 == 0 || n % 7 == 0).collect();
         for levels in [1, 2, 62, 63, 64, 65, 125, 126, 127, 300] {
-            let mut nesting = Nesting::new(kinds[0]);
-            for kind in &kinds[1..levels] {
+            let mut nesting = Nesting::default();
+            for kind in &kinds[..levels] {
                 nesting.push(*kind);
             }
             for (level, kind) in kinds[..levels].iter().enumerate().rev() {
