@@ -15,7 +15,7 @@ mod nesting;
 mod run;
 
 use nesting::Nesting;
-pub(crate) use run::Name;
+pub(crate) use run::{Name, is_plain};
 use run::{Text, from_no_digit, from_special};
 
 /// Where a value or a key lies in the scanned text, in bytes.
@@ -31,6 +31,10 @@ impl Span {
     pub(crate) fn of(self, text: &str) -> &str {
         // Spans lie on ASCII delimiters of the text that they were scanned from, so `get` always finds them.
         text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
     }
 
     /// What lies between the quotes of a string.

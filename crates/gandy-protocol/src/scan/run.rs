@@ -92,6 +92,23 @@ fn name_end(rest: &[u8], word: u64, hits: u64) -> Option<(u64, &[u8])> {
     (last >> 56 == u64::from(b'"')).then(|| (last, &rest[place + 1..]))
 }
 
+/// Whether `text` can stand between quotes as it is.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut words = bytes.chunks_exact(8);
+    let mut flags = 0;
+    for word in &mut words {
+        if let Ok(word) = word.try_into() {
+            let word = u64::from_le_bytes(word);
+            flags |= not_plain(word) & !word;
+        }
+    }
+    for byte in words.remainder() {
+        flags |= u64::from(*byte < b' ' || matches!(byte, b'"' | b'\\'));
+    }
+    flags == 0
+}
+
 /// What is left of `rest` from its first quote, backslash or control character on.
 pub(super) fn from_special(rest: &[u8]) -> &[u8] {
     run(rest, |word| not_plain(word) & !word)
