@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::edit::Edit;
 use crate::retry::RetrySetting;
-use crate::scan::{self, Name, Span};
+use crate::scan::{self, Fault, Name, Span};
 use crate::stamp::Stamp;
 use crate::text;
 
@@ -79,20 +79,8 @@ impl Payload {
         if u32::try_from(raw.len()).is_err() {
             return Err("longer than 4 GiB".to_owned());
         }
-        let mut places = Places::default();
-        let mut plain = true;
-        scan::members(raw, |member| {
-            plain = member.value.plain;
-            if let Some(field) = Field::named(member.name) {
-                places.note(field, member.value);
-            } else if !member.key.plain {
-                let name = member.key.text(raw);
-                if let Some(field) = name.and_then(|name| Field::named(Name::of(name.as_bytes()))) {
-                    places.note(field, member.value);
-                }
-            }
-        })
-        .map_err(|fault| not_an_object(raw).unwrap_or_else(|| fault.to_string()))?;
+        let (places, plain) = scan_places(raw)
+            .map_err(|fault| not_an_object(raw).unwrap_or_else(|| fault.to_string()))?;
         let decoded = if plain { None } else { decode(raw, places) };
         let text = |field| text(raw, places, decoded.as_deref(), field);
         if text(Field::Class).is_none() {
@@ -220,6 +208,30 @@ pub(crate) fn integer(raw: &str) -> Option<i64> {
         i64::MAX
     };
     Some(raw.parse().unwrap_or(limit))
+}
+
+/// Where the known fields lie, and whether no escape was met. Not inlined: the loop needs all registers for itself.
+#[inline(never)]
+fn scan_places(raw: &str) -> Result<(Places, bool), Fault> {
+    let mut places = Places::default();
+    let mut plain = true;
+    scan::members_with(raw, Field::leading, |leading, member| {
+        plain = member.value.plain;
+        let field = leading.or_else(|| Field::named(member.name));
+        if let Some(field) = field.or_else(|| escaped_field(raw, member.key)) {
+            places.note(field, member.value);
+        }
+    })?;
+    Ok((places, plain))
+}
+
+/// A known field whose name was written with escapes.
+#[inline(always)]
+fn escaped_field(raw: &str, key: Span) -> Option<Field> {
+    if key.plain {
+        return None;
+    }
+    Field::named(Name::of(key.text(raw)?.as_bytes()))
 }
 
 /// One of [`TEXTS`].

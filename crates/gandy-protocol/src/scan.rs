@@ -33,6 +33,13 @@ impl Span {
         text.get(self.start..self.end).unwrap_or_default()
     }
 
+    fn without_colon(self) -> Span {
+        Span {
+            end: self.end - 1,
+            ..self
+        }
+    }
+
     pub(crate) fn len(self) -> usize {
         self.end - self.start
     }
@@ -81,9 +88,20 @@ impl fmt::Display for Fault {
 
 /// Hands each member of the object `text` to `each`, in order. `text` may be surrounded by whitespace.
 /// Members are handed out before the rest is known to be valid: use them only after `Ok`.
-pub(crate) fn members(text: &str, each: impl FnMut(Member)) -> Result<(), Fault> {
+pub(crate) fn members(text: &str, mut each: impl FnMut(Member)) -> Result<(), Fault> {
+    members_with(text, |_| None::<((), _)>, |_, member| each(member))
+}
+
+/// The same for who can tell some keys by how the text goes on behind their opening quote: `leading` gives what they are
+/// and the text behind their colon. (Their [`Member::name`] is left out.)
+#[inline(always)]
+pub(crate) fn members_with<'a, K>(
+    text: &'a str,
+    leading: impl Fn(&'a [u8]) -> Option<(K, &'a [u8])>,
+    each: impl FnMut(Option<K>, Member),
+) -> Result<(), Fault> {
     let mut scanner = Scanner::new(text);
-    let rest = scanner.object(each);
+    let rest = scanner.object(leading, each);
     scanner.finish(rest)
 }
 
@@ -120,7 +138,7 @@ impl<'a> Scanner<'a> {
 
     /// Where `rest` begins.
     #[inline(always)]
-    fn at(&self, rest: Rest<'a>) -> usize {
+    fn at(&self, rest: &[u8]) -> usize {
         self.bytes.len() - rest.len()
     }
 
@@ -149,7 +167,11 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline(always)]
-    fn object(&mut self, mut each: impl FnMut(Member)) -> Option<Rest<'a>> {
+    fn object<K>(
+        &mut self,
+        leading: impl Fn(Rest<'a>) -> Option<(K, Rest<'a>)>,
+        mut each: impl FnMut(Option<K>, Member),
+    ) -> Option<Rest<'a>> {
         let mut rest = match skip(self.bytes) {
             [b'{', inside @ ..] => skip(inside),
             rest => return self.fail(rest, "expected '{'"),
@@ -163,15 +185,25 @@ impl<'a> Scanner<'a> {
                 [b'"', inside @ ..] => inside,
                 _ => return self.fail(rest, "expected a key in quotes"),
             };
-            let name;
-            (name, rest) = match run::key(inside) {
-                Some(known) => known,
-                None => self.other_key(inside)?,
-            };
-            let key = self.span(start, rest);
-            rest = match rest {
-                [b':', behind @ ..] => behind,
-                _ => self.colon(rest)?,
+            let mut name = Name::OTHER;
+            let known;
+            let key;
+            (known, rest) = match leading(inside) {
+                Some((known, behind)) => {
+                    key = self.span(start, behind).without_colon();
+                    (Some(known), behind)
+                }
+                None => {
+                    (name, rest) = match run::key(inside) {
+                        Some(named) => named,
+                        None => self.other_key(inside)?,
+                    };
+                    key = self.span(start, rest);
+                    match rest {
+                        [b':', behind @ ..] => (None, behind),
+                        _ => (None, self.colon(rest)?),
+                    }
+                }
             };
             if let [0..=b' ', ..] = rest {
                 rest = skip(rest);
@@ -184,7 +216,7 @@ impl<'a> Scanner<'a> {
                 _ => self.literal(rest)?,
             };
             let value = self.span(start, rest);
-            each(Member { key, name, value });
+            each(known, Member { key, name, value });
             if let [0..=b' ', ..] = rest {
                 rest = skip(rest);
             }
@@ -221,7 +253,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline(always)]
-    fn span(&self, start: usize, rest: Rest<'a>) -> Span {
+    fn span(&self, start: usize, rest: &[u8]) -> Span {
         Span {
             start,
             end: self.at(rest),

@@ -6,49 +6,88 @@ use crate::scan::{Name, Span};
 
 /// Declares the fields with their names, so that none can be forgotten in one of the places that need both.
 macro_rules! known {
-    ($($field:ident $name:literal),* $(,)?) => {
+    ($($field:ident $constant:ident $name:literal),* $(,)?) => {
         /// A field that Gandy reads by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Field {
             $($field),*
         }
 
+        $(const $constant: Name = Name::of($name);)*
+
         impl Field {
             /// How many there are.
             const COUNT: usize = [$(Field::$field),*].len();
 
             /// The field with this name.
-            #[inline(always)]
             pub(crate) fn named(name: Name) -> Option<Field> {
-                $(#[allow(non_upper_case_globals)] const $field: Name = Name::of($name);)*
                 match name {
-                    $($field => Some(Field::$field),)*
+                    $($constant => Some(Field::$field),)*
                     _ => None,
                 }
             }
         }
 
         #[cfg(test)]
-        pub(crate) const ALL: [(Field, &[u8]); Field::COUNT] = [$((Field::$field, $name)),*];
+        const ALL: [(Field, &[u8]); Field::COUNT] = [$((Field::$field, $name)),*];
     };
 }
 
 // The first four are texts: `Texts` counts on that.
 known! {
-    Class b"class",
-    Jid b"jid",
-    Queue b"queue",
-    Wrapped b"wrapped",
-    Args b"args",
-    Retry b"retry",
-    RetryCount b"retry_count",
-    RetryFor b"retry_for",
-    RetryQueue b"retry_queue",
-    CreatedAt b"created_at",
-    EnqueuedAt b"enqueued_at",
-    FailedAt b"failed_at",
-    Dead b"dead",
-    Backtrace b"backtrace",
+    Class CLASS b"class",
+    Jid JID b"jid",
+    Queue QUEUE b"queue",
+    Wrapped WRAPPED b"wrapped",
+    Args ARGS b"args",
+    Retry RETRY b"retry",
+    RetryCount RETRY_COUNT b"retry_count",
+    RetryFor RETRY_FOR b"retry_for",
+    RetryQueue RETRY_QUEUE b"retry_queue",
+    CreatedAt CREATED_AT b"created_at",
+    EnqueuedAt ENQUEUED_AT b"enqueued_at",
+    FailedAt FAILED_AT b"failed_at",
+    Dead DEAD b"dead",
+    Backtrace BACKTRACE b"backtrace",
+}
+
+impl Field {
+    /// The field whose key, closing quote and colon the text begins with, and what follows. `None`: look closer. These are
+    /// the fields of every payload; told so, a member costs some forty instructions less than by finding the key's end.
+    #[inline(always)]
+    pub(crate) fn leading(text: &[u8]) -> Option<(Field, &[u8])> {
+        let (word, behind) = text.split_first_chunk()?;
+        let first = word[0];
+        let word = u64::from_le_bytes(*word);
+        let is = |start: &[u8]| {
+            let mask = u64::MAX >> (64 - 8 * start.len());
+            word & mask == leading_word(start)
+        };
+        let then = |end: &[u8; 4]| behind.first_chunk() == Some(end);
+        Some(match first {
+            b'a' if is(b"args\":") => (Field::Args, &text[6..]),
+            b'c' if is(b"class\":") => (Field::Class, &text[7..]),
+            b'c' if is(b"created_") && then(b"at\":") => (Field::CreatedAt, &behind[4..]),
+            b'e' if is(b"enqueued") && then(b"_at\"") => {
+                (Field::EnqueuedAt, behind[4..].strip_prefix(b":")?)
+            }
+            b'j' if is(b"jid\":") => (Field::Jid, &text[5..]),
+            b'q' if is(b"queue\":") => (Field::Queue, &text[7..]),
+            b'r' if is(b"retry\":") => (Field::Retry, &text[7..]),
+            _ => return None,
+        })
+    }
+}
+
+#[inline(always)]
+const fn leading_word(start: &[u8]) -> u64 {
+    let mut word = 0;
+    let mut at = start.len();
+    while at > 0 {
+        at -= 1;
+        word = word << 8 | start[at] as u64;
+    }
+    word
 }
 
 /// The raw JSON of each field's last value. In 32 bits each, because a worker holds a payload for each running job and

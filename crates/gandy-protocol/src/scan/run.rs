@@ -16,7 +16,7 @@ pub(crate) struct Name(u64, u64);
 
 impl Name {
     /// A name that no key has: all that are too long, or written with escapes, look like this.
-    const OTHER: Name = Name(0, 0);
+    pub(crate) const OTHER: Name = Name(0, 0);
 
     /// The name of the key `bytes` (without quotes), which holds no escape.
     pub(crate) const fn of(bytes: &[u8]) -> Name {
