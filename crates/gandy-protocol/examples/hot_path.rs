@@ -84,7 +84,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             "jid" => drop(black_box(new_jid(black_box(random)))),
             "fail" => drop(black_box(fail(black_box(&fresh)))),
             "fail_again" => drop(black_box(fail(black_box(&failed)))),
-            _ => return Err("parse, parse_failed, from_args, to_json, jid, fail, fail_again?".into()),
+            _ => {
+                return Err(
+                    "parse, parse_failed, from_args, to_json, jid, fail, fail_again?".into(),
+                );
+            }
         }
     }
     Ok(())

@@ -91,9 +91,10 @@ impl<'a> Edit<'a> {
         let mut met = Vec::with_capacity(self.changes.len());
         let mut end = None;
         // Most fields are told from all changed ones by their length.
-        let lengths = self.changes.iter().fold(0, |lengths, change| {
-            lengths | length_bit(change.name.len())
-        });
+        let lengths = self
+            .changes
+            .iter()
+            .fold(0, |lengths, change| lengths | length_bit(change.name.len()));
         let scanned = scan::members(self.raw, |member| {
             if !member.key.plain || lengths & length_bit(member.key.inside().len()) != 0 {
                 if let Some(change) = self.change_of(member) {

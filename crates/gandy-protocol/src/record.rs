@@ -257,8 +257,7 @@ impl JobRecord {
         object.text("class", &self.class);
         object.text("jid", &self.jid);
         object.key("created_at");
-        self.stamps
-            .push(&mut object.out, self.created_at.millis());
+        self.stamps.push(&mut object.out, self.created_at.millis());
         if let Some(stamp) = self.enqueued_at {
             object.key("enqueued_at");
             self.stamps.push(&mut object.out, stamp.millis());

@@ -430,7 +430,10 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn escape(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
         match rest {
-            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', behind @ ..] => Some(behind),
+            [
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                behind @ ..,
+            ] => Some(behind),
             [b'u', rest @ ..] => {
                 let hex = rest.iter().take(4);
                 let hex = hex.take_while(|byte| byte.is_ascii_hexdigit()).count();

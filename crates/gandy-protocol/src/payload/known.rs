@@ -127,8 +127,37 @@ mod tests {
                 name.to_uppercase(),
                 name[..name.len() - 1].to_owned(),
             ] {
-                assert_ne!(Field::named(Name::of(other.as_bytes())), Some(field), "{other}");
+                assert_ne!(
+                    Field::named(Name::of(other.as_bytes())),
+                    Some(field),
+                    "{other}"
+                );
             }
+        }
+    }
+
+    #[test]
+    fn a_key_is_told_early_only_if_it_is_that_key() {
+        let early = [
+            Field::Args,
+            Field::Class,
+            Field::CreatedAt,
+            Field::EnqueuedAt,
+            Field::Jid,
+            Field::Queue,
+            Field::Retry,
+        ];
+        for (field, name) in ALL {
+            let name = std::str::from_utf8(name).unwrap_or_default();
+            let text = format!("{name}\":12345678");
+            let told = early.contains(&field).then_some((field, &b"12345678"[..]));
+            assert_eq!(Field::leading(text.as_bytes()), told, "{text}");
+            for place in 0..name.len() + 2 {
+                let mut other = text.clone().into_bytes();
+                other[place] ^= 1;
+                assert_eq!(Field::leading(&other), None, "{}", other.escape_ascii());
+            }
+            assert_eq!(Field::leading(name.as_bytes()), None);
         }
     }
 }

@@ -95,18 +95,22 @@ fn name_end(rest: &[u8], word: u64, hits: u64) -> Option<(u64, &[u8])> {
 /// Whether `text` can stand between quotes as it is.
 pub(crate) fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut words = bytes.chunks_exact(8);
-    let mut flags = 0;
-    for word in &mut words {
-        if let Ok(word) = word.try_into() {
-            let word = u64::from_le_bytes(word);
-            flags |= not_plain(word) & !word;
-        }
+    let flags = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        not_plain(word) & !word
+    };
+    let Some(last) = bytes.last_chunk() else {
+        let special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+        return !bytes.iter().any(special);
+    };
+    // The last word overlaps the one before it, which is cheaper than single bytes.
+    let mut rest = bytes;
+    let mut found = flags(last);
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        found |= flags(word);
+        rest = tail;
     }
-    for byte in words.remainder() {
-        flags |= u64::from(*byte < b' ' || matches!(byte, b'"' | b'\\'));
-    }
-    flags == 0
+    found == 0
 }
 
 /// What is left of `rest` from its first quote, backslash or control character on.
