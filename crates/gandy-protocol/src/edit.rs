@@ -96,15 +96,14 @@ impl<'a> Edit<'a> {
             .iter()
             .fold(0, |lengths, change| lengths | length_bit(change.name.len()));
         let scanned = scan::members(self.raw, |member| {
-            if !member.key.plain || lengths & length_bit(member.key.inside().len()) != 0 {
-                if let Some(change) = self.change_of(member) {
-                    met.push(Met {
-                        change,
-                        before: end,
-                        key: member.key,
-                        value: member.value,
-                    });
-                }
+            let likely = !member.key.plain || lengths & length_bit(member.key.inside().len()) != 0;
+            if let Some(change) = likely.then(|| self.change_of(member)).flatten() {
+                met.push(Met {
+                    change,
+                    before: end,
+                    key: member.key,
+                    value: member.value,
+                });
             }
             end = Some(member.value.end);
         });

@@ -4,7 +4,7 @@
 //!
 //! Written by hand because every job is scanned once and edited by byte position. `serde_json` gives no positions, and its
 //! `RawValue`, whose address could tell them, takes 7,200 instructions for the 305 bytes of `examples/hot_path.rs` where
-//! this takes 4,100. A property test holds both to the same verdict.
+//! the whole of `Payload::parse` takes 3,443. A property test holds both to the same verdict and the same members.
 
 use std::borrow::Cow;
 use std::fmt;
