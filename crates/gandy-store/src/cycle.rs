@@ -1,13 +1,12 @@
-//! The cycle: finish what ended and claim for the free slots, in one round trip.
+//! The cycle: finish what ended and claim for the free slots, in one round trip. A [`crate::Wire`] carries it.
 
 use std::sync::Arc;
 
 use gandy_protocol::{identity::Identity, keys::Keys};
-use redis::Value;
 
 use crate::{
-    Line, StoreError,
-    lua::{self, Call},
+    lua,
+    resp::{Replies, Request, Unread},
 };
 
 /// The mark under which a process holds a job: a number that only it draws, and the queue the job came from.
@@ -30,24 +29,6 @@ impl Token {
             number: number.parse().ok()?,
             queue: queue.into(),
         })
-    }
-
-    /// Appends it as Redis holds it. Not through `Display`, whose machinery costs more than the digits.
-    fn write(&self, into: &mut String) {
-        let mut digits = [0_u8; 20];
-        let mut at = digits.len();
-        let mut rest = self.number;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        into.extend(digits[at..].iter().map(|&digit| char::from(digit)));
-        into.push(':');
-        into.push_str(&self.queue);
     }
 }
 
@@ -165,6 +146,8 @@ pub enum Grant {
     Dead,
     /// In part: a token of this claim is in use already, so it stopped there (I4). Draw new numbers.
     Taken,
+    /// No: the server did not know the script (a restart, a failover, `SCRIPT FLUSH`). It is taught with the next cycle.
+    Untaught,
 }
 
 /// A claimed job.
@@ -194,16 +177,17 @@ pub struct Haul {
     pub broken: Vec<usize>,
 }
 
-/// One cycle, ready to be sent.
+/// One cycle as it goes over the wire, and what it takes to read the replies.
 #[derive(Debug)]
 pub struct Cycle {
-    pub(crate) call: Call,
+    pub(crate) request: Request,
     pub(crate) reading: Reading,
 }
 
-/// What it takes to read the reply to a cycle.
+/// What it takes to read the replies to a cycle.
 #[derive(Debug)]
 pub(crate) struct Reading {
+    finishes: bool,
     first: u64,
     wanted: usize,
     lists: Vec<(List, Arc<str>)>,
@@ -217,111 +201,128 @@ impl Grip {
             ask.ended.len() <= 1000 && ask.wanted <= 1000 && (1..=256).contains(&ask.look),
             "I6: a script does bounded work"
         );
+        let mut request = Request::default();
+        if !ask.ended.is_empty() {
+            request.command(2 + ask.ended.len());
+            request.text("HDEL").text(&self.inflight);
+            for token in ask.ended {
+                request.numbered(token.number, &token.queue);
+            }
+        }
         let wanted = if ask.lists.is_empty() { 0 } else { ask.wanted };
         let lists = if wanted == 0 { &[] } else { ask.lists };
-        let mut keys: Vec<&str> = Vec::with_capacity(3 + lists.len());
-        keys.extend([self.fleet.as_str(), &self.inflight, &self.paused]);
-        keys.extend(lists.iter().map(|list| match *list {
-            List::Queue(index) => self.queues[index].list.as_str(),
-            List::Landing(index) => self.queues[index].landing.as_str(),
-        }));
-        let mut call = lua::CYCLE.keys(&keys);
-        call.arg(self.identity.as_str()).arg(ask.ended.len());
-        let mut text = String::with_capacity(32);
-        for token in ask.ended {
-            text.clear();
-            token.write(&mut text);
-            call.arg(&text);
-        }
-        call.arg(wanted);
         if wanted > 0 {
-            call.arg(ask.first)
-                .arg(ask.payload_max)
-                .arg(ask.reply_max)
-                .arg(ask.look);
+            request.command(3 + 3 + lists.len() + 6 + lists.len());
+            request.text("EVALSHA").text(lua::CLAIM.hash());
+            request.number((3 + lists.len()) as u64);
+            request.text(&self.fleet);
+            request.text(&self.inflight).text(&self.paused);
             for list in lists {
-                call.arg(&*self.queues[list.queue()].name);
+                request.text(match *list {
+                    List::Queue(index) => &self.queues[index].list,
+                    List::Landing(index) => &self.queues[index].landing,
+                });
+            }
+            request.text(self.identity.as_str());
+            request.number(wanted as u64).number(ask.first);
+            request.number(ask.payload_max as u64);
+            request.number(ask.reply_max as u64).number(ask.look as u64);
+            for list in lists {
+                request.text(&self.queues[list.queue()].name);
             }
         }
         let name = |list: &List| (*list, Arc::clone(&self.queues[list.queue()].name));
         let reading = Reading {
+            finishes: !ask.ended.is_empty(),
             first: ask.first,
             wanted,
             lists: lists.iter().map(name).collect(),
         };
-        Cycle { call, reading }
+        Cycle { request, reading }
     }
-}
 
-impl Line {
-    /// Runs one cycle. It may be repeated for its finishes, never for its claim: draw new numbers (I4).
-    ///
-    /// The line is taken, so that the future owns what it needs: several cycles may be under way on clones of one line.
-    ///
-    /// # Errors
-    /// After [`StoreError::Unknown`] the finishes and the claim may have happened.
-    pub async fn cycle(self, cycle: Cycle) -> Result<Haul, StoreError> {
-        let reply: Value = self.call(&cycle.call).await?;
-        cycle
-            .reading
-            .read(reply)
-            .ok_or_else(|| StoreError::shape("cycle"))
+    /// The keys behind the queue at `index`: the queue and its landing list.
+    pub(crate) fn keys_of(&self, index: usize) -> (&str, &str) {
+        let queue = &self.queues[index];
+        (&queue.list, &queue.landing)
     }
 }
 
 impl Reading {
-    pub(crate) fn read(&self, reply: Value) -> Option<Haul> {
-        let Value::Array(parts) = reply else {
-            return None;
-        };
-        let mut parts = parts.into_iter();
-        let grant = match int(&parts.next()?)? {
-            1 => Grant::Alive,
-            0 => Grant::Dead,
-            2 => Grant::Taken,
-            _ => return None,
-        };
-        let finished = usize::try_from(int(&parts.next()?)?).ok()?;
+    /// How many replies there will be.
+    pub(crate) fn replies(&self) -> usize {
+        usize::from(self.finishes) + usize::from(self.wanted > 0)
+    }
+
+    /// Reads them. An error of Redis comes as its words.
+    pub(crate) fn read(&self, replies: &mut Replies<'_>) -> Result<Haul, Unread> {
         let mut haul = Haul {
-            grant,
-            finished,
-            claims: Vec::with_capacity(self.wanted.min(parts.len())),
+            grant: Grant::Alive,
+            finished: 0,
+            claims: Vec::new(),
             empty: Vec::new(),
             paused: Vec::new(),
             broken: Vec::new(),
         };
+        // Both replies are read before either's error counts.
+        let finished = if self.finishes { replies.int() } else { Ok(0) };
+        let claimed = if self.wanted > 0 {
+            self.read_claims(replies, &mut haul)
+        } else {
+            Ok(())
+        };
+        haul.finished = usize::try_from(finished?).map_err(|_| Unread::Shape)?;
+        match claimed {
+            Err(Unread::Error(words)) if words.starts_with("NOSCRIPT") => {
+                haul.grant = Grant::Untaught;
+                Ok(haul)
+            }
+            claimed => claimed.map(|()| haul),
+        }
+    }
+
+    fn read_claims(&self, replies: &mut Replies<'_>, haul: &mut Haul) -> Result<(), Unread> {
+        let count = replies.array()?;
+        haul.grant = match replies.int()? {
+            1 => Grant::Alive,
+            0 => Grant::Dead,
+            2 => Grant::Taken,
+            _ => return Err(Unread::Shape),
+        };
+        haul.claims.reserve(count.min(self.wanted));
+        let mut read = 1;
         let mut number = self.first;
-        while let Some(position) = parts.next() {
-            let position = usize::try_from(int(&position)?).ok()?.checked_sub(1)?;
-            let (list, queue) = self.lists.get(position)?;
-            match int(&parts.next()?)? {
+        while read < count {
+            let position = usize::try_from(replies.int()?).map_err(|_| Unread::Shape)?;
+            let list = position.checked_sub(1).and_then(|at| self.lists.get(at));
+            let (list, queue) = list.ok_or(Unread::Shape)?;
+            let found = replies.int()?;
+            read += 2;
+            match found {
                 -1 => haul.paused.push(list.queue()),
                 -2 => haul.broken.push(list.queue()),
                 0 => haul.empty.push(*list),
-                count => {
-                    for _ in 0..count {
-                        let payload = match parts.next()? {
-                            Value::BulkString(bytes) => Some(bytes),
-                            Value::Nil => None,
-                            _ => return None,
-                        };
+                found => {
+                    for _ in 0..found {
+                        let payload = replies.bulk()?.map(<[u8]>::to_vec);
                         let token = Token {
                             number,
                             queue: Arc::clone(queue),
                         };
                         number += 1;
+                        read += 1;
                         haul.claims.push(Claim { token, payload });
                     }
                 }
             }
         }
-        Some(haul)
+        Ok(())
     }
 }
 
-pub(crate) fn int(value: &Value) -> Option<i64> {
+pub(crate) fn int(value: &redis::Value) -> Option<i64> {
     match value {
-        Value::Int(number) => Some(*number),
+        redis::Value::Int(number) => Some(*number),
         _ => None,
     }
 }

@@ -21,14 +21,19 @@ mod inspect;
 mod landing;
 mod life;
 mod line;
+mod link;
 mod lua;
 mod promote;
 mod reap;
+mod resp;
 mod server;
 mod settle;
 mod stray;
 mod sweep;
+#[cfg(feature = "tls")]
+mod tls;
 mod walk;
+mod wire;
 
 pub use backoff::Backoff;
 pub use check::{Caution, ServerFacts, Sight};
@@ -46,3 +51,4 @@ pub use reap::{GiveBack, Guard, Orphan, Way};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Outcome};
 pub use sweep::Swept;
+pub use wire::Wire;

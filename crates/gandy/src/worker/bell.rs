@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_store::{Ask, BLOCK_DEADLINE, Backoff, Grant, Haul, List, StoreError};
+use gandy_store::{Ask, BLOCK_DEADLINE, Backoff, Grant, Haul, List, StoreError, Wire};
 
 use super::{
     capsule::Station,
@@ -23,7 +23,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 
 /// Rings for the queue at `index` until the life ends.
 ///
-/// The line is the bell's own, so nothing else is on it: when this task is dropped the connection goes with it, and a
+/// The wire is the bell's own, so nothing else is on it: when this task is dropped the connection goes with it, and a
 /// job that Redis moved meanwhile lies in the landing list, which has no owner (I7).
 pub(crate) async fn ring(core: Arc<Core>, station: Arc<Station>, index: usize) {
     let life = Arc::clone(&station.life);
@@ -35,8 +35,7 @@ pub(crate) async fn ring(core: Arc<Core>, station: Arc<Station>, index: usize) {
 }
 
 async fn wait(core: &Core, station: &Station, index: usize) {
-    let line = core.line(BLOCK_DEADLINE);
-    let queue = station.grip.queue(index);
+    let mut wire = Wire::new(core.config.server.clone(), BLOCK_DEADLINE);
     let mut idle = station.idle.subscribe();
     let mut backoff = Backoff::default();
     loop {
@@ -57,7 +56,7 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             reply_max: usize::from(u16::MAX),
             look: 1,
         });
-        let waited = line.wait(queue, &cycle).await;
+        let waited = wire.wait(&station.grip, index, cycle).await;
         let (landed, claimed) = match waited {
             Ok((landed, Ok(haul))) => (Ok(landed), take_in(core, station, &range, haul)),
             other => {

@@ -7,12 +7,11 @@
 use std::{
     collections::VecDeque,
     ops::Range,
-    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use gandy_store::{Ask, Backoff, Grant, Haul, Line, StoreError, Token};
+use gandy_store::{Ask, Backoff, Grant, Haul, Line, StoreError, Token, Wire};
 use tokio::sync::watch;
 
 use super::{
@@ -47,6 +46,9 @@ const POLL_MAX: Duration = Duration::from_millis(250);
 pub(crate) struct Pump {
     core: Arc<Core>,
     station: Arc<Station>,
+    /// For the cycles.
+    wire: Wire,
+    /// For everything else that it writes.
     line: Line,
     phase: watch::Receiver<Phase>,
     inbox: Vec<Ending>,
@@ -67,7 +69,6 @@ pub(crate) struct Pump {
 
 /// A cycle under way.
 struct Flight {
-    reply: Pin<Box<dyn Future<Output = Result<Haul, StoreError>> + Send>>,
     ended: Vec<Token>,
     repeated: bool,
     range: Range<u64>,
@@ -115,6 +116,10 @@ impl Pump {
         Self {
             core: Arc::clone(core),
             station: Arc::clone(station),
+            wire: Wire::new(
+                core.config.server.clone(),
+                core.config.server.patience().reply,
+            ),
             line: core.line(core.config.server.patience().reply),
             phase: core.phase.subscribe(),
             inbox: Vec::new(),
@@ -243,15 +248,7 @@ impl Pump {
             }
             // Halves: one is worked on here while the other is in Redis.
             let share = capacity.div_ceil(DEPTH).max(1);
-            self.send(room.min(share).min(CLAIM_MAX));
-            // The first poll hands the request to the connection's task; that writes it when this one yields.
-            if let Some(flight) = self.flights.back_mut() {
-                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-                if let std::task::Poll::Ready(reply) = flight.reply.as_mut().poll(&mut cx) {
-                    flight.reply = Box::pin(std::future::ready(reply));
-                }
-            }
-            tokio::task::yield_now().await;
+            self.send(room.min(share).min(CLAIM_MAX)).await;
         }
     }
 
@@ -266,7 +263,7 @@ impl Pump {
         !self.station.capsule.has_bells() || self.station.any_mute()
     }
 
-    fn send(&mut self, wanted: usize) {
+    async fn send(&mut self, wanted: usize) {
         let now = Instant::now();
         let rung = if wanted > 0 {
             self.station.rung()
@@ -285,28 +282,31 @@ impl Pump {
             look: if self.small { LOOK_SMALL } else { LOOK_UNKNOWN },
         };
         let cycle = self.station.grip.cycle(&ask);
-        self.flights.push_back(Flight {
-            reply: Box::pin(self.line.clone().cycle(cycle)),
+        let flight = Flight {
             ended: std::mem::take(&mut self.batch.done),
             repeated: self.batch.repeated,
             range,
             whole: way.whole,
             rung,
             sent: now,
-        });
+        };
         if self.batch.is_empty() {
             self.batch.repeated = false;
+        }
+        match self.wire.send(cycle).await {
+            Ok(()) => self.flights.push_back(flight),
+            Err(error) => self.land(flight, Err(error)).await,
         }
     }
 
     /// Waits for the first flight's reply, or for anything else that asks for a turn.
     async fn wait(&mut self, now: Instant, may: bool) {
-        let Some(flight) = self.flights.front_mut() else {
+        if self.flights.is_empty() {
             return self.rest(now, may).await;
-        };
+        }
         let reply = tokio::select! {
             biased;
-            reply = &mut flight.reply => reply,
+            reply = self.wire.receive() => reply,
             () = self.station.wake.notified() => return,
             _ = self.phase.changed() => return,
             () = tokio::time::sleep(TICK) => return,
@@ -352,8 +352,8 @@ impl Pump {
                 self.core.complain("cycle", &error);
                 // What this claim may still bring is found by the comparison with the in-flight hash (I7).
                 life.claimed(&flight.range, []);
-                self.batch.repeated |=
-                    flight.repeated || matches!(error, StoreError::Unknown { .. });
+                // Where only the claim was refused, what ended was finished in front of it.
+                self.batch.repeated |= !flight.ended.is_empty();
                 self.batch.done.extend(flight.ended);
                 self.cycles.begin();
                 return;
@@ -366,7 +366,7 @@ impl Pump {
             self.core.stats.missing(missing, flight.repeated);
         }
         life.forget(&flight.ended);
-        if wanted > 0 {
+        if wanted > 0 && haul.grant != Grant::Untaught {
             self.looked = Instant::now();
             self.note(&haul, wanted, flight.whole);
             if haul.grant == Grant::Dead {
