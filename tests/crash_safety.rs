@@ -214,8 +214,7 @@ fn claim_and_vanish(server: &RedisServer) {
             look: 4,
         };
         assert_eq!(
-            line.clone()
-                .cycle(grip.cycle(&ask))
+            gandy_tests::one_cycle(line.server(), &grip, &ask)
                 .await
                 .unwrap()
                 .claims

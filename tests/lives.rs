@@ -42,8 +42,7 @@ fn plant_stray(server: &RedisServer, identity: &str, number: u64) {
             look: 4,
         };
         assert_eq!(
-            line.clone()
-                .cycle(grip.cycle(&ask))
+            gandy_tests::one_cycle(line.server(), &grip, &ask)
                 .await
                 .unwrap()
                 .claims

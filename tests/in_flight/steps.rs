@@ -79,7 +79,7 @@ impl Hand {
             reply_max: 4 << 20,
             look: 4,
         };
-        self.line.clone().cycle(grip.cycle(&ask)).await
+        gandy_tests::one_cycle(self.line.server(), &grip, &ask).await
     }
 
     pub(crate) async fn give_back(&self, guard: Guard, jobs: &[GiveBack]) -> Option<Vec<Outcome>> {
