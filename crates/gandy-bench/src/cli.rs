@@ -1,0 +1,55 @@
+//! The command line; `scripts/bench` is what people call.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Gandy beside its peers and beside the bare protocol, in one run on one machine.
+#[derive(Debug, Parser)]
+#[command(name = "gandy-bench", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Measures.
+    Run(Run),
+    /// Gandy as a contender, told by its environment.
+    #[command(hide = true)]
+    Contender {
+        /// work, fill, push, push64 or pickup.
+        verb: String,
+    },
+    /// The bare protocol as a contender, told by its environment.
+    #[command(hide = true)]
+    Floor {
+        /// work, fill, push, push64 or pickup.
+        verb: String,
+    },
+}
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// Small numbers, once, without an append-only file: to see a change, not to publish.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these works; all when left out.
+    #[arg(long, value_delimiter = ',', value_name = "WORK,…")]
+    pub(crate) work: Vec<String>,
+    /// Only these contenders; all when left out.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) only: Vec<String>,
+    /// Writes the results there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// How often each; 1 with --quick, else 5.
+    #[arg(long, value_name = "N")]
+    pub(crate) repeat: Option<usize>,
+    /// What Redis writes to disk, each a condition of its own; `none` with --quick, else both.
+    #[arg(long, value_delimiter = ',', value_name = "none,aof")]
+    pub(crate) persistence: Vec<String>,
+}
