@@ -58,7 +58,10 @@ impl Bench {
     #[allow(clippy::type_complexity)]
     fn contenders(&self) -> Result<(Vec<Contender>, Vec<(Contender, String)>)> {
         let mut all = vec![Contender::gandy()?, Contender::floor()?];
-        all.extend(Contender::peers(&machine::contenders(), &machine::builds())?);
+        all.extend(Contender::peers(
+            &machine::contenders(),
+            &machine::builds(),
+        )?);
         for name in &self.only {
             if !all.iter().any(|who| who.id == *name) {
                 let known: Vec<&str> = all.iter().map(|who| who.id.as_str()).collect();
@@ -90,7 +93,7 @@ impl Bench {
         let mut entries = Vec::new();
         for who in contenders {
             for mut case in (work.cases)(who, &self.scope) {
-                let fitted = size::fit(who, work, &mut case, &self.scope);
+                let fitted = size::fit(who, &mut case, &self.scope);
                 let trouble = fitted.err().map(|error| format!("{error:#}"));
                 entries.push(Entry {
                     who,
@@ -102,16 +105,13 @@ impl Bench {
         }
         for round in 1..=self.repeat {
             for entry in entries.iter_mut().filter(|entry| entry.trouble.is_none()) {
-                entry.measure(work, round);
+                entry.measure(round);
             }
         }
-        let mut rows: Vec<Row> = entries
-            .into_iter()
-            .map(|entry| entry.into_row(work))
-            .collect();
+        let mut rows: Vec<Row> = entries.into_iter().map(|entry| entry.into_row()).collect();
         for (who, why) in missing {
             if let Some(case) = (work.cases)(who, &self.scope).first() {
-                rows.push(Row::skipped(who, case, work.unit, why));
+                rows.push(Row::skipped(who, case, why));
             }
         }
         rows
@@ -119,15 +119,12 @@ impl Bench {
 }
 
 impl Entry<'_> {
-    fn measure(&mut self, work: &Work, round: usize) {
+    fn measure(&mut self, round: usize) {
         let (who, case) = (self.who, &self.case);
-        let slots = case
-            .concurrency
-            .map_or(String::new(), |slots| format!(" on {slots} slots"));
-        let name = format!("{} {}{slots}", case.work, who.id);
-        match (work.measure)(who, case) {
+        let name = case.name(who);
+        match case.run(who) {
             Ok(sample) => {
-                eprintln!("{round}: {name}: {:.3} {}", sample.value, work.unit);
+                eprintln!("{round}: {name}: {:.3} {}", sample.value, case.unit);
                 self.samples.push(sample);
             }
             Err(error) => {
@@ -137,8 +134,8 @@ impl Entry<'_> {
         }
     }
 
-    fn into_row(self, work: &Work) -> Row {
-        let mut row = Row::new(self.who, &self.case, work.unit, &self.samples);
+    fn into_row(self) -> Row {
+        let mut row = Row::new(self.who, &self.case, &self.samples);
         row.skipped = self.trouble;
         row
     }

@@ -2,14 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
+
+use crate::contender::Contender;
 use crate::server::Persistence;
 use crate::task::Task;
 
-/// What is measured, under which conditions.
-#[derive(Debug, Clone, PartialEq)]
+/// Measures a case once.
+pub(crate) type Measure = fn(&Contender, &Case) -> Result<Sample>;
+
+/// What is measured, how, and under which conditions.
+#[derive(Debug, Clone)]
 pub(crate) struct Case {
     /// The work's name in the results.
-    pub(crate) work: String,
+    pub(crate) work: &'static str,
+    /// Of its figure.
+    pub(crate) unit: &'static str,
+    /// How.
+    pub(crate) measure: Measure,
     /// What the jobs do.
     pub(crate) task: Task,
     /// Slots of the worker; `None` where there is no worker.
@@ -18,34 +28,59 @@ pub(crate) struct Case {
     pub(crate) persistence: Persistence,
     /// Milliseconds that the proxy adds to each round trip; 0: no proxy.
     pub(crate) rtt_ms: u64,
-    /// How many jobs.
+    /// How many jobs; 0: as many as last for a while.
     pub(crate) jobs: u64,
     /// More environment for the contender.
     pub(crate) env: Vec<(String, String)>,
-    /// How the contender is set, for people.
+    /// How the contender or the case is set beyond that, for people.
     pub(crate) setting: String,
 }
 
 impl Case {
-    /// A case without proxy and persistence.
-    pub(crate) fn new(work: &str, task: Task, concurrency: Option<usize>, jobs: u64) -> Self {
+    /// No-op jobs per second, without proxy and persistence, as many as last for a while.
+    pub(crate) fn new(work: &'static str, measure: Measure) -> Self {
         Self {
-            work: work.to_owned(),
-            task,
-            concurrency,
+            work,
+            unit: "jobs/s",
+            measure,
+            task: Task::Noop,
+            concurrency: None,
             persistence: Persistence::None,
             rtt_ms: 0,
-            jobs,
+            jobs: 0,
             env: Vec::new(),
             setting: String::new(),
         }
+    }
+
+    /// For the lines that tell how far the run is.
+    pub(crate) fn name(&self, who: &Contender) -> String {
+        let mut name = format!("{} {}", self.work, who.id);
+        if let Some(slots) = self.concurrency {
+            name += &format!(" on {slots} slots");
+        }
+        if self.persistence != Persistence::None {
+            name += " aof";
+        }
+        if self.rtt_ms > 0 {
+            name += &format!(" rtt {} ms", self.rtt_ms);
+        }
+        if !self.setting.is_empty() {
+            name += &format!(" ({})", self.setting);
+        }
+        name
+    }
+
+    /// Measures it once.
+    pub(crate) fn run(&self, who: &Contender) -> Result<Sample> {
+        (self.measure)(who, self)
     }
 }
 
 /// What one measurement gave.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Sample {
-    /// The figure itself, in the work's unit.
+    /// The figure itself, in the case's unit.
     pub(crate) value: f64,
     /// CPU of the worker's process tree, microseconds a job.
     pub(crate) worker_us: Option<f64>,

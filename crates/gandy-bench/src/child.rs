@@ -7,7 +7,7 @@ use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// End of file means that the bench died without letting go: then its children must not stay behind. It is a shell because
@@ -78,9 +78,14 @@ impl Child {
         }
     }
 
-    /// Asks it to end (TERM); what has not after `patience` is killed.
+    /// Asks it to end (TERM).
+    pub(crate) fn ask_to_stop(&self) {
+        let _ = kill(self.group(), Signal::SIGTERM);
+    }
+
+    /// Asks it to end and waits; what has not ended after `patience` is killed.
     pub(crate) fn stop(&mut self, patience: Duration) {
-        let _ = nix::sys::signal::kill(self.group(), Signal::SIGTERM);
+        self.ask_to_stop();
         self.wait(patience);
         self.kill();
     }
@@ -133,6 +138,8 @@ impl Drop for Child {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

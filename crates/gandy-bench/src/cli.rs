@@ -17,11 +17,27 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Measures.
     Run(Run),
+    /// Writes plots and tables into docs/benchmarks from the files of earlier runs.
+    Render {
+        /// As `--json` wrote them; the rows of the first come first.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Gandy as a contender, told by its environment.
     #[command(hide = true)]
     Contender {
         /// work, fill, push, push64 or pickup.
         verb: String,
+    },
+    /// Makes Redis far away: passes bytes on, some microseconds later each way.
+    #[command(hide = true)]
+    Proxy {
+        /// Where to listen.
+        listen: String,
+        /// Where Redis is.
+        upstream: String,
+        /// Each way.
+        delay_us: u64,
     },
     /// The bare protocol as a contender, told by its environment.
     #[command(hide = true)]
@@ -46,6 +62,9 @@ pub(crate) struct Run {
     /// Writes the results there.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Writes results, plots and tables into docs/benchmarks; so does a run of everything without --quick.
+    #[arg(long)]
+    pub(crate) record: bool,
     /// How often each; 1 with --quick, else 5.
     #[arg(long, value_name = "N")]
     pub(crate) repeat: Option<usize>,

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use gandy::{Client, Context, Job, JobError, Push, Server, Worker, WorkerConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::order::Order;
 use crate::payload::{filler, now_ns};
 use crate::task::Task;
+use crate::told::Told;
 use crate::usage;
 
 /// A job as an application declares it.
@@ -144,9 +145,44 @@ fn job(task: Task, number: u64) -> Result<Push> {
     }
 }
 
+/// Measures the pushing that a verb does: its time, its CPU, and what the process grew by.
+struct Meter {
+    begun: Instant,
+    cpu_us: f64,
+    baseline_mb: f64,
+}
+
+impl Meter {
+    /// Begins before the client connects; [`Meter::go`] starts the clock.
+    fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            cpu_us: 0.0,
+            baseline_mb: usage::tree_peak_mb(std::process::id()),
+        }
+    }
+
+    fn go(&mut self) {
+        self.cpu_us = usage::process_cpu_us(std::process::id());
+        self.begun = Instant::now();
+    }
+
+    fn tell(&self) -> Result<()> {
+        let took = self.begun.elapsed();
+        let pid = std::process::id();
+        Told {
+            grown_mb: Some(usage::tree_peak_mb(pid) - self.baseline_mb),
+            cpu_us: Some(usage::process_cpu_us(pid) - self.cpu_us),
+            ..Told::took(took)
+        }
+        .tell()
+    }
+}
+
 async fn fill(order: &Order) -> Result<()> {
+    let mut meter = Meter::new();
     let client = Client::connect(&order.redis_url).await?;
-    let begun = Instant::now();
+    meter.go();
     for first in (0..order.jobs).step_by(1_000) {
         let last = order.jobs.min(first + 1_000);
         let jobs = (first..last).map(|number| job(order.task, number));
@@ -154,25 +190,24 @@ async fn fill(order: &Order) -> Result<()> {
             pushed?;
         }
     }
-    tell(begun.elapsed(), 0.0);
-    Ok(())
+    meter.tell()
 }
 
 async fn push(order: &Order) -> Result<()> {
+    let mut meter = Meter::new();
     let client = Client::connect(&order.redis_url).await?;
-    let begun = Instant::now();
+    meter.go();
     for number in 0..order.jobs {
         client.send(job(order.task, number)?).await?;
     }
-    tell(begun.elapsed(), 0.0);
-    Ok(())
+    meter.tell()
 }
 
 async fn push64(order: &Order) -> Result<()> {
     let (task, jobs) = (order.task, order.jobs);
-    let baseline = usage::tree_peak_mb(std::process::id());
+    let mut meter = Meter::new();
     let client = Client::connect(&order.redis_url).await?;
-    let begun = Instant::now();
+    meter.go();
     let callers: Vec<_> = (0..64)
         .map(|caller| {
             let client = client.clone();
@@ -187,56 +222,25 @@ async fn push64(order: &Order) -> Result<()> {
     for caller in callers {
         caller.await.map_err(|error| anyhow!("{error}"))??;
     }
-    let grown = usage::tree_peak_mb(std::process::id()) - baseline;
-    tell(begun.elapsed(), grown);
-    Ok(())
+    meter.tell()
 }
 
 async fn pickup(order: &Order) -> Result<()> {
+    let mut meter = Meter::new();
     let client = Client::connect(&order.redis_url).await?;
-    let begun = Instant::now();
+    meter.go();
     for _ in 0..order.jobs {
         client.send(job(Task::Latency, now_ns())?).await?;
         tokio::time::sleep(order.pace).await;
     }
-    tell(begun.elapsed(), 0.0);
-    Ok(())
-}
-
-/// The contract's line on stdout, with what this process grew by.
-fn tell(took: Duration, grown_mb: f64) {
-    println!(
-        "{{\"seconds\": {}, \"grown_mb\": {grown_mb:.2}}}",
-        took.as_secs_f64()
-    );
-}
-
-/// The seconds that a contender's verb printed, and what its process grew by if it said so.
-pub(crate) fn told(stdout: &str) -> Result<(f64, Option<f64>)> {
-    let line = stdout
-        .lines()
-        .rev()
-        .find(|line| line.trim_start().starts_with('{'))
-        .with_context(|| format!("no line {{\"seconds\": S}} in {stdout:?}"))?;
-    let told: serde_json::Value = serde_json::from_str(line)?;
-    let seconds = told["seconds"].as_f64().context("no seconds")?;
-    Ok((seconds, told["grown_mb"].as_f64()))
+    meter.tell()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used)]
 
-    #[test]
-    fn what_a_verb_printed_is_understood() {
-        let (seconds, grown) = told("a warning\n{\"seconds\": 1.5}\n").unwrap();
-        assert_eq!((seconds, grown), (1.5, None));
-        assert_eq!(
-            told("{\"seconds\": 2, \"grown_mb\": 0.5}").unwrap(),
-            (2.0, Some(0.5))
-        );
-        assert!(told("nothing").is_err());
-    }
+    use super::*;
 
     #[test]
     fn a_job_is_what_the_contract_says() {

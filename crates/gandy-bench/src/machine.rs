@@ -17,6 +17,11 @@ pub(crate) fn contenders() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contenders")
 }
 
+/// Where results are kept.
+pub(crate) fn docs() -> PathBuf {
+    root().join("docs/benchmarks")
+}
+
 /// Where peers put what they install.
 pub(crate) fn builds() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR");

@@ -5,8 +5,8 @@
 //! * `contender`: who is measured; `gandy_role` and `floor/`: those that are this program in another role, told by the
 //!   environment in `order`; peers are folders in `contenders/`.
 //! * `stage`: one measurement's place: `server` (Redis), `child`, `probe` and `pending` (looks at Redis), `usage` (at
-//!   processes), `resp` (the client of all that).
-//! * `table`, `json`, `machine`: what is printed and kept.
+//!   processes), `resp` (the client of all that), `proxy`.
+//! * `table`, `goals`, `plot`, `page`, `json`, `machine`: what is printed and kept.
 
 mod bench;
 mod case;
@@ -15,12 +15,16 @@ mod cli;
 mod contender;
 mod floor;
 mod gandy_role;
+mod goals;
 mod json;
 mod machine;
 mod order;
+mod page;
 mod payload;
 mod pending;
+mod plot;
 mod probe;
+mod proxy;
 mod resp;
 mod row;
 mod server;
@@ -28,14 +32,19 @@ mod size;
 mod stage;
 mod table;
 mod task;
+mod told;
 mod usage;
 mod work;
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Parser as _;
 
 use crate::bench::Bench;
 use crate::cli::{Cli, Verb};
+use crate::row::Results;
 use crate::server::Persistence;
 use crate::work::{Scope, Work};
 
@@ -45,12 +54,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> Result<()> {
     match Cli::parse().verb {
         Verb::Run(run) => measure(run),
+        Verb::Render { files } => render(&files),
         Verb::Contender { verb } => gandy_role::run(&verb),
+        Verb::Proxy {
+            listen,
+            upstream,
+            delay_us,
+        } => proxy::run(&listen, &upstream, Duration::from_micros(delay_us)),
         Verb::Floor { verb } => floor::run(&verb),
     }
 }
 
 fn measure(run: cli::Run) -> Result<()> {
+    let whole = !run.quick && run.work.is_empty() && run.only.is_empty();
     let bench = Bench {
         works: works(&run.work)?,
         only: run.only,
@@ -60,11 +76,33 @@ fn measure(run: cli::Run) -> Result<()> {
         },
         repeat: run.repeat.unwrap_or(if run.quick { 1 } else { 5 }).max(1),
         json: run.json,
-        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        command: std::env::args().skip(2).collect::<Vec<_>>().join(" "),
     };
     let results = bench.run()?;
-    println!("{}\n\n{}", results.machine, table::tables(&results));
+    println!(
+        "{}\n\n{}\n{}",
+        results.machine,
+        goals::table(&results),
+        table::tables(&results)
+    );
+    if run.record || whole {
+        let folder = machine::docs();
+        json::write(&folder.join("results.json"), &results)?;
+        page::record(&folder, &results)?;
+    }
     Ok(())
+}
+
+fn render(files: &[PathBuf]) -> Result<()> {
+    let mut all: Option<Results> = None;
+    for file in files {
+        let results = json::read(file)?;
+        match &mut all {
+            None => all = Some(results),
+            Some(all) => all.rows.extend(results.rows),
+        }
+    }
+    all.map_or(Ok(()), |results| page::record(&machine::docs(), &results))
 }
 
 fn works(names: &[String]) -> Result<Vec<Work>> {

@@ -33,6 +33,8 @@ pub(crate) fn write(task: Task, queue: &str, number: u64, into: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

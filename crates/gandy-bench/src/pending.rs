@@ -1,9 +1,12 @@
 //! How many jobs are queued or in flight.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use crate::contender::{Contender, Kind};
 use crate::probe::Probe;
+use crate::resp::Reply;
 
 /// The commands that add up to what is pending.
 #[derive(Debug)]
@@ -12,6 +15,7 @@ pub(crate) struct Pending {
     /// Gandy's hashes of jobs in flight are known only once the workers have registered.
     fleet: bool,
     asked: Vec<Vec<String>>,
+    end: i64,
 }
 
 impl Pending {
@@ -27,7 +31,18 @@ impl Pending {
             commands,
             fleet,
             asked,
+            end: 0,
         }
+    }
+
+    /// Counts down to this many instead of none.
+    pub(crate) fn ends_at(&mut self, end: i64) {
+        self.end = end;
+    }
+
+    /// The time between two looks: they cost Redis something too.
+    pub(crate) fn pace(&self) -> Duration {
+        Duration::from_millis(if self.commands.len() > 8 { 25 } else { 5 })
     }
 
     /// Queued or in flight now.
@@ -42,6 +57,7 @@ impl Pending {
         }
         // In the order in which jobs move: one on its way is counted twice, never not at all.
         let replies = probe.ask_all(&self.asked)?;
-        replies.iter().map(crate::resp::Reply::int).sum()
+        let sum = replies.iter().map(Reply::int).sum::<Result<i64>>()?;
+        Ok(sum - self.end)
     }
 }

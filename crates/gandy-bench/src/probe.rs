@@ -163,6 +163,8 @@ fn read(info: &str) -> Counters {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -245,6 +245,8 @@ impl Conn {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use std::net::TcpListener;
 

@@ -97,7 +97,7 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
 
 impl Row {
     /// Puts samples together.
-    pub(crate) fn new(who: &Contender, case: &Case, unit: &str, samples: &[Sample]) -> Self {
+    pub(crate) fn new(who: &Contender, case: &Case, samples: &[Sample]) -> Self {
         let values = || samples.iter().map(|sample| sample.value);
         let mut more = BTreeMap::new();
         for name in samples.iter().flat_map(|sample| sample.more.keys()) {
@@ -115,7 +115,7 @@ impl Row {
                 Kind::Peer => "peer",
             }
             .into(),
-            work: case.work.clone(),
+            work: case.work.into(),
             conditions: Conditions {
                 concurrency: case.concurrency,
                 persistence: case.persistence.name().into(),
@@ -127,7 +127,7 @@ impl Row {
             median: median(values()),
             min: values().min_by(f64::total_cmp),
             max: values().max_by(f64::total_cmp),
-            unit: unit.into(),
+            unit: case.unit.into(),
             worker_us_per_job: median(samples.iter().filter_map(|sample| sample.worker_us)),
             redis_us_per_job: median(samples.iter().filter_map(|sample| sample.redis_us)),
             rss_mb: median(samples.iter().filter_map(|sample| sample.rss_mb)),
@@ -139,18 +139,19 @@ impl Row {
     }
 
     /// A row without figures.
-    pub(crate) fn skipped(who: &Contender, case: &Case, unit: &str, why: &str) -> Self {
+    pub(crate) fn skipped(who: &Contender, case: &Case, why: &str) -> Self {
         Self {
             skipped: Some(why.to_owned()),
-            ..Self::new(who, case, unit, &[])
+            ..Self::new(who, case, &[])
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
-    use crate::task::Task;
 
     #[test]
     fn the_median_is_the_middle_one() {
@@ -181,14 +182,18 @@ mod tests {
     #[test]
     fn the_json_has_the_agreed_shape() {
         let who = Contender::gandy().unwrap();
-        let case = Case::new("drain", Task::Noop, Some(100), 500);
+        let case = Case {
+            concurrency: Some(100),
+            jobs: 500,
+            ..Case::new("drain", |_, _| Ok(Sample::default()))
+        };
         let samples = [sample(3.0, 2.0), sample(1.0, 4.0), sample(2.0, 9.0)];
         let results = Results {
             machine: "two cores".into(),
             command: String::new(),
             rows: vec![
-                Row::new(&who, &case, "jobs/s", &samples),
-                Row::skipped(&who, &case, "jobs/s", "no node"),
+                Row::new(&who, &case, &samples),
+                Row::skipped(&who, &case, "no node"),
             ],
         };
         let text = serde_json::to_string(&results).unwrap();
@@ -200,7 +205,10 @@ mod tests {
         assert_eq!(condition("persistence"), "none");
         assert_eq!(condition("rtt_ms"), 0);
         assert_eq!(condition("queued"), 500);
-        assert_eq!((row["contender"].as_str(), &row["n"]), (Some("gandy"), &3.into()));
+        assert_eq!(
+            (row["contender"].as_str(), &row["n"]),
+            (Some("gandy"), &3.into())
+        );
         assert_eq!(
             [&row["median"], &row["min"], &row["max"]],
             [&2.0.into(), &1.0.into(), &3.0.into()] as [&serde_json::Value; 3]

@@ -50,7 +50,8 @@ impl Persistence {
 #[derive(Debug)]
 pub(crate) struct Server {
     port: u16,
-    child: Child,
+    /// Ends when this is dropped.
+    _child: Child,
     /// Declared last: dropped after the process that writes there.
     dir: TempDir,
 }
@@ -78,7 +79,11 @@ impl Server {
                 let answers = Conn::connect(&format!("127.0.0.1:{port}"))
                     .and_then(|mut conn| conn.ask(&["PING"]));
                 if answers.is_ok() {
-                    return Ok(Self { port, child, dir });
+                    return Ok(Self {
+                        port,
+                        _child: child,
+                        dir,
+                    });
                 }
                 if Instant::now() > end {
                     break;
@@ -93,11 +98,6 @@ impl Server {
     /// `127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
-    }
-
-    /// Its pid.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.pid()
     }
 
     /// A folder for files of the run.

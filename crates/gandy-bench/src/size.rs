@@ -5,63 +5,67 @@ use anyhow::Result;
 use crate::case::Case;
 use crate::contender::{Contender, Kind};
 use crate::floor::drain::Drive;
-use crate::work::{Scope, Work};
+use crate::task::Task;
+use crate::work::Scope;
 
 /// The fewest and the most jobs of a drain.
 const JOBS: (f64, f64) = (500.0, 5_000_000.0);
 
 /// Makes a case ready: without a number of jobs it gets as many as last for a while.
-pub(crate) fn fit(who: &Contender, work: &Work, case: &mut Case, scope: &Scope) -> Result<()> {
+pub(crate) fn fit(who: &Contender, case: &mut Case, scope: &Scope) -> Result<()> {
     if who.kind == Kind::Floor && case.work == "drain" {
-        drive(who, work, case, scope)?;
+        drive(who, case, scope)?;
     }
-    if case.jobs > 0 {
-        case.jobs = case.jobs.min(who.jobs_max);
-        return Ok(());
+    if case.jobs == 0 {
+        let rate = rate(who, case)?;
+        case.jobs = round(rate * seconds(case, rate, scope));
     }
-    let rate = rate(who, work, case)?;
-    let seconds = if rate > 50_000.0 {
-        scope.pick(1.0, 10.0)
-    } else {
-        scope.pick(1.0, 4.0)
-    };
-    case.jobs = round(rate * seconds).min(who.jobs_max);
+    case.jobs = case.jobs.min(who.jobs_max);
     Ok(())
 }
 
-/// Jobs per second, roughly, from a trial long enough to tell.
-fn rate(who: &Contender, work: &Work, case: &Case) -> Result<f64> {
-    let mut jobs = if who.kind == Kind::Peer { 500 } else { 50_000 };
-    if case.task != crate::task::Task::Noop {
-        jobs = 500;
+/// How long a measurement is to last.
+fn seconds(case: &Case, rate: f64, scope: &Scope) -> f64 {
+    match case.task {
+        _ if scope.quick => 1.0,
+        // The first are due again after 15 s.
+        Task::Fail => 5.0,
+        _ if rate > 50_000.0 => 10.0,
+        _ => 4.0,
     }
+}
+
+/// Jobs per second, roughly, from a trial long enough to tell.
+fn rate(who: &Contender, case: &Case) -> Result<f64> {
+    let fast = who.kind != Kind::Peer && case.task == Task::Noop && case.work != "push";
+    let mut jobs = if fast { 20_000 } else { 1_000 };
     loop {
         jobs = jobs.min(who.jobs_max);
         let trial = Case {
             jobs,
             ..case.clone()
         };
-        let rate = (work.measure)(who, &trial)?.value;
+        let rate = trial.run(who)?.value;
         if jobs as f64 / rate > 0.2 || jobs >= 50_000 || jobs >= who.jobs_max {
             return Ok(rate);
         }
-        jobs *= 10;
+        jobs *= 5;
     }
 }
 
 /// The best way to drive the bare protocol with this many slots.
-fn drive(who: &Contender, work: &Work, case: &mut Case, scope: &Scope) -> Result<()> {
+fn drive(who: &Contender, case: &mut Case, scope: &Scope) -> Result<()> {
     let mut best: Option<(f64, Drive)> = None;
     for drive in Drive::all(case.concurrency.unwrap_or(100)) {
         if scope.quick && drive.batches > 4 {
             continue;
         }
         let trial = Case {
-            jobs: scope.pick(100_000, 300_000),
+            jobs: scope.pick(60_000, 300_000),
             env: drive.env(),
             ..case.clone()
         };
-        let rate = (work.measure)(who, &trial)?.value;
+        let rate = trial.run(who)?.value;
         if best.as_ref().is_none_or(|(known, _)| rate > *known) {
             best = Some((rate, drive));
         }
@@ -82,6 +86,8 @@ fn round(jobs: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

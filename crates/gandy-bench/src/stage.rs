@@ -11,18 +11,18 @@ use crate::case::Case;
 use crate::child::Child;
 use crate::contender::{Contender, Kind};
 use crate::floor::fill::fill;
-use crate::gandy_role::told;
+use crate::payload;
 use crate::pending::Pending;
 use crate::probe::{Counters, Probe};
 use crate::server::{Persistence, Server, free_port};
+use crate::task::Task;
+use crate::told::Told;
 use crate::usage;
 
 /// Of a verb that ends by itself.
 const VERB_DEADLINE: Duration = Duration::from_secs(600);
 /// A worker that takes nothing for so long is not going to.
 const STALL: Duration = Duration::from_secs(60);
-/// Between two looks at what is pending.
-const POLL: Duration = Duration::from_millis(5);
 
 /// The place of one measurement.
 #[derive(Debug)]
@@ -89,11 +89,6 @@ impl Stage {
         self.server.address()
     }
 
-    /// Redis' pid.
-    pub(crate) fn redis_pid(&self) -> u32 {
-        self.server.pid()
-    }
-
     /// A file of this measurement.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.server.dir().join(name)
@@ -122,15 +117,10 @@ impl Stage {
         Child::spawn(&format!("{} {verb}", who.id), command, &log)
     }
 
-    /// Runs a verb to its end: the seconds that it printed, and what its process grew by.
-    pub(crate) fn verb(
-        &mut self,
-        who: &Contender,
-        case: &Case,
-        verb: &str,
-    ) -> Result<(f64, Option<f64>)> {
+    /// Runs a verb to its end.
+    pub(crate) fn verb(&mut self, who: &Contender, case: &Case, verb: &str) -> Result<Told> {
         let stdout = self.spawn(who, case, verb)?.finish(VERB_DEADLINE)?;
-        told(&stdout)
+        Told::read(&stdout)
     }
 
     /// Fills the queue before a drain. Sidekiq's bytes are the same whoever writes them, so the runner does it itself
@@ -186,7 +176,7 @@ impl Stage {
         }
         let mut moved = Instant::now();
         while left > 0 {
-            std::thread::sleep(POLL);
+            std::thread::sleep(pending.pace());
             let now = pending.read(&mut self.probe)?;
             if now < left {
                 moved = Instant::now();
@@ -198,10 +188,42 @@ impl Stage {
         }
         let seconds = before.0.elapsed().as_secs_f64();
         Ok(Drained {
-            jobs,
+            // What is looked for may be passed by a few between two looks.
+            jobs: jobs - left as f64,
             seconds,
             redis: self.probe.counters()?.since(before.2),
             worker_us: usage::tree_cpu_us(pid) - before.1,
+        })
+    }
+
+    /// Gives an idle worker the list `aside` as its queue, and watches until it is empty.
+    pub(crate) fn refill(
+        &mut self,
+        worker: &mut Child,
+        pending: &mut Pending,
+        aside: &str,
+        task: Task,
+    ) -> Result<Drained> {
+        let jobs = self.probe.ask(&["LLEN", aside])?.int()? + 1;
+        let pid = worker.pid();
+        let before = (usage::tree_cpu_us(pid), self.probe.counters()?);
+        let begun = Instant::now();
+        self.probe.ask(&["RENAME", aside, "queue:default"])?;
+        // A rename does not wake who blocks on the key; a push does.
+        let mut bytes = Vec::new();
+        payload::write(task, "default", u64::MAX, &mut bytes);
+        let bytes = String::from_utf8(bytes)?;
+        self.probe.ask(&["LPUSH", "queue:default", &bytes])?;
+        while pending.read(&mut self.probe)? > 0 {
+            worker.must_run()?;
+            ensure!(begun.elapsed() < STALL, "stalled");
+            std::thread::sleep(pending.pace());
+        }
+        Ok(Drained {
+            jobs: jobs as f64,
+            seconds: begun.elapsed().as_secs_f64(),
+            redis: self.probe.counters()?.since(before.1),
+            worker_us: usage::tree_cpu_us(pid) - before.0,
         })
     }
 

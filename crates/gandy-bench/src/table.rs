@@ -4,43 +4,87 @@ use std::fmt::Write as _;
 
 use crate::row::{Results, Row};
 
-/// All tables.
-pub(crate) fn tables(results: &Results) -> String {
-    let mut text = String::new();
-    let mut seen: Vec<(String, String, u64)> = Vec::new();
-    for row in &results.rows {
-        let key = group(row);
-        if !seen.contains(&key) {
-            let rows: Vec<&Row> = results
-                .rows
-                .iter()
-                .filter(|row| group(row) == key)
-                .collect();
-            let _ = write!(text, "### {}\n\n{}\n", title(&key), table(&rows));
-            seen.push(key);
+/// What shares a table: a work under conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    work: String,
+    persistence: String,
+    rtt_ms: u64,
+}
+
+impl Group {
+    fn of(row: &Row) -> Self {
+        Self {
+            work: row.work.clone(),
+            persistence: row.conditions.persistence.clone(),
+            rtt_ms: row.conditions.rtt_ms,
         }
     }
-    text
+
+    /// All, in the order in which they were measured.
+    pub(crate) fn all(results: &Results) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for row in &results.rows {
+            let group = Self::of(row);
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
+    /// Its rows.
+    pub(crate) fn rows<'a>(&self, results: &'a Results) -> Vec<&'a Row> {
+        let rows = results.rows.iter();
+        rows.filter(|row| Self::of(row) == *self).collect()
+    }
+
+    /// For a file.
+    pub(crate) fn name(&self) -> String {
+        let mut name = self.work.clone();
+        if self.persistence != "none" {
+            let _ = write!(name, "-{}", self.persistence);
+        }
+        if self.rtt_ms > 0 {
+            name += "-far";
+        }
+        name
+    }
+
+    /// For people.
+    pub(crate) fn title(&self) -> String {
+        let mut title = match self.work.as_str() {
+            "drain" => "drain: jobs that do nothing",
+            "sleep1" => "sleep1: jobs that sleep 1 ms",
+            "compute1" => "compute1: jobs that compute for 1 ms",
+            "sleep10" => "sleep10: jobs that sleep 10 ms",
+            "push" => "push: one caller, one after another",
+            "push64" => "push64: 64 callers at once",
+            "bulk" => "bulk: 1,000 a call",
+            "pickup" => "pickup: from push to start on an idle worker",
+            "fail" => "fail: every job goes to retry",
+            "promote" => "promote: due jobs move to their queue",
+            "idle-fleet" => "idle-fleet: workers that have nothing to do",
+            other => other,
+        }
+        .to_owned();
+        if self.persistence == "aof" {
+            title += ", append-only file";
+        }
+        if self.rtt_ms > 0 {
+            let _ = write!(title, ", {} ms added to a round trip", self.rtt_ms);
+        }
+        title
+    }
 }
 
-fn group(row: &Row) -> (String, String, u64) {
-    let conditions = &row.conditions;
-    (
-        row.work.clone(),
-        conditions.persistence.clone(),
-        conditions.rtt_ms,
-    )
-}
-
-fn title((work, persistence, rtt_ms): &(String, String, u64)) -> String {
-    let mut title = work.clone();
-    if persistence == "aof" {
-        title += ", append-only file";
-    }
-    if *rtt_ms > 0 {
-        let _ = write!(title, ", {rtt_ms} ms added to a round trip");
-    }
-    title
+/// All tables.
+pub(crate) fn tables(results: &Results) -> String {
+    let one = |group: Group| {
+        let rows = group.rows(results);
+        format!("### {}\n\n{}\n", group.title(), table(&rows))
+    };
+    Group::all(results).into_iter().map(one).collect()
 }
 
 /// One table.
@@ -52,7 +96,8 @@ pub(crate) fn table(rows: &[&Row]) -> String {
             names.push(name);
         }
     }
-    let mut text = format!("| who | slots | jobs | {unit} | worker µs/job | Redis µs/job | peak MB |");
+    let mut text =
+        format!("| who | slots | jobs | {unit} | worker µs/job | Redis µs/job | peak MB |");
     let mut line = String::from("|---|---|---|---|---|---|---|");
     for name in &names {
         let _ = write!(text, " {} |", name.replace('_', " "));
@@ -122,10 +167,11 @@ pub(crate) fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::case::{Case, Sample};
     use crate::contender::Contender;
-    use crate::task::Task;
 
     #[test]
     fn numbers_are_short() {
@@ -141,7 +187,11 @@ mod tests {
     #[test]
     fn each_condition_has_a_table_of_its_own() {
         let who = Contender::gandy().unwrap();
-        let case = Case::new("drain", Task::Noop, Some(10), 2_000);
+        let case = Case {
+            concurrency: Some(10),
+            jobs: 2_000,
+            ..Case::new("drain", |_, _| Ok(Sample::default()))
+        };
         let far = Case {
             rtt_ms: 2,
             ..case.clone()
@@ -156,13 +206,13 @@ mod tests {
             machine: String::new(),
             command: String::new(),
             rows: vec![
-                Row::new(&who, &case, "jobs/s", &[sample.clone(), sample]),
-                Row::skipped(&who, &far, "jobs/s", "no | node"),
+                Row::new(&who, &case, &[sample.clone(), sample]),
+                Row::skipped(&who, &far, "no | node"),
             ],
         };
         let text = tables(&results);
-        assert!(text.contains("### drain\n"), "{text}");
-        assert!(text.contains("### drain, 2 ms added"), "{text}");
+        assert!(text.contains("### drain: jobs that do nothing\n"), "{text}");
+        assert!(text.contains("do nothing, 2 ms added"), "{text}");
         assert!(
             text.contains("| 10 | 2,000 | **1,234** (1,234–1,234) | – | – | 7.50 | 0.0200 |"),
             "{text}"

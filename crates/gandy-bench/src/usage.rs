@@ -70,7 +70,11 @@ fn stat(pid: u32) -> Option<Vec<String>> {
 fn tree(root: u32) -> Vec<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         let parent = stat(pid).and_then(|fields| fields.get(1)?.parse().ok());
@@ -87,6 +91,8 @@ fn tree(root: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use std::time::{Duration, Instant};
 

@@ -68,7 +68,11 @@ impl Drive {
 
     /// For people.
     pub(crate) fn label(&self) -> String {
-        let how = if self.merged { "one script" } else { "pipeline" };
+        let how = if self.merged {
+            "one script"
+        } else {
+            "pipeline"
+        };
         format!("K={} D={} {how}", self.batch, self.batches)
     }
 
@@ -205,6 +209,8 @@ impl<'a> Driver<'a> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

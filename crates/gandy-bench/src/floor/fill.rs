@@ -1,6 +1,6 @@
 //! Variadic LPUSH of 1,000 payloads: the floor of bulk pushing, and how the runner itself fills queues.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -8,6 +8,7 @@ use crate::order::{self, Order};
 use crate::payload;
 use crate::resp::Conn;
 use crate::task::Task;
+use crate::told::Told;
 
 /// Payloads in one command.
 const SLICE: u64 = 1_000;
@@ -52,7 +53,7 @@ pub(crate) fn fill(
 /// The floor's `fill`: one command after another, as a caller that waits for each.
 pub(crate) fn run(order: &Order) -> Result<()> {
     let slices: Vec<Vec<Vec<u8>>> = (0..8).map(|_| slice(order.task)).collect();
-    let seconds = if order::text("FLOOR_CLIENT").as_deref() == Some("multiplexed") {
+    let took = if order::text("FLOOR_CLIENT").as_deref() == Some("multiplexed") {
         multiplexed(order, &slices)?
     } else {
         let mut conn = Conn::connect(&order.address())?;
@@ -68,10 +69,9 @@ pub(crate) fn run(order: &Order) -> Result<()> {
             conn.flush()?;
             conn.skim()?;
         }
-        begun.elapsed().as_secs_f64()
+        begun.elapsed()
     };
-    println!("{{\"seconds\": {seconds}}}");
-    Ok(())
+    Told::took(took).tell()
 }
 
 /// Made beforehand: the floor is what pushing costs, not what writing JSON costs.
@@ -84,7 +84,7 @@ fn slice(task: Task) -> Vec<Vec<u8>> {
     (0..SLICE).map(make).collect()
 }
 
-fn multiplexed(order: &Order, slices: &[Vec<Vec<u8>>]) -> Result<f64> {
+fn multiplexed(order: &Order, slices: &[Vec<Vec<u8>>]) -> Result<Duration> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -97,6 +97,6 @@ fn multiplexed(order: &Order, slices: &[Vec<Vec<u8>>]) -> Result<f64> {
             command.arg("queue:default").arg(&slices[at % slices.len()]);
             command.query_async::<i64>(&mut conn).await?;
         }
-        Ok(begun.elapsed().as_secs_f64())
+        Ok(begun.elapsed())
     })
 }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use crate::order::Order;
 use crate::payload::now_ns;
 use crate::resp::{Conn, Reply};
+use crate::told::Told;
 
 /// Pushes; another thread with a connection of its own is woken each time.
 pub(crate) fn run(order: &Order) -> Result<()> {
@@ -36,6 +37,5 @@ pub(crate) fn run(order: &Order) -> Result<()> {
         std::thread::sleep(order.pace);
     }
     woken.join().map_err(|_| anyhow!("the waiter panicked"))??;
-    println!("{{\"seconds\": {}}}", begun.elapsed().as_secs_f64());
-    Ok(())
+    Told::took(begun.elapsed()).tell()
 }

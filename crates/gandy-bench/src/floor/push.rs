@@ -1,18 +1,19 @@
 //! Bare LPUSH round trips: on a connection of the redis crate's multiplexed kind, which Gandy's client uses too, or raw.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
 use crate::order::{self, Order};
 use crate::payload;
 use crate::resp::Conn;
+use crate::told::Told;
 
 /// `callers` push one after another each.
 pub(crate) fn run(order: &Order, callers: u64) -> Result<()> {
     let mut bytes = Vec::new();
     payload::write(order.task, "default", 1, &mut bytes);
-    let seconds = if order::text("FLOOR_CLIENT").as_deref() == Some("raw") {
+    let took = if order::text("FLOOR_CLIENT").as_deref() == Some("raw") {
         raw(order, &bytes)?
     } else {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -20,11 +21,10 @@ pub(crate) fn run(order: &Order, callers: u64) -> Result<()> {
             .build()?;
         runtime.block_on(multiplexed(order, callers, bytes))?
     };
-    println!("{{\"seconds\": {seconds}}}");
-    Ok(())
+    Told::took(took).tell()
 }
 
-fn raw(order: &Order, payload: &[u8]) -> Result<f64> {
+fn raw(order: &Order, payload: &[u8]) -> Result<Duration> {
     let mut conn = Conn::connect(&order.address())?;
     let begun = Instant::now();
     for _ in 0..order.jobs {
@@ -32,10 +32,10 @@ fn raw(order: &Order, payload: &[u8]) -> Result<f64> {
         conn.flush()?;
         conn.skim()?;
     }
-    Ok(begun.elapsed().as_secs_f64())
+    Ok(begun.elapsed())
 }
 
-async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<f64> {
+async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<Duration> {
     let client = redis::Client::open(order.redis_url.as_str())?;
     let conn = client.get_multiplexed_async_connection().await?;
     let jobs = order.jobs;
@@ -61,5 +61,5 @@ async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<f6
             task.await.map_err(|error| anyhow!("{error}"))??;
         }
     }
-    Ok(begun.elapsed().as_secs_f64())
+    Ok(begun.elapsed())
 }

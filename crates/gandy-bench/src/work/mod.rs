@@ -1,10 +1,16 @@
-//! The works: what is measured, for whom, and how it is measured once. One file for each.
+//! The works: what is measured, for whom, and how it is measured once. One file for each kind.
 
 mod drain;
+mod fail;
+mod fleet;
+mod growth;
+mod memory;
+mod pickup;
+mod promote;
+mod push;
+mod remote;
 
-use anyhow::Result;
-
-use crate::case::{Case, Sample};
+use crate::case::Case;
 use crate::contender::Contender;
 use crate::server::Persistence;
 
@@ -13,12 +19,8 @@ use crate::server::Persistence;
 pub(crate) struct Work {
     /// What `--work` says.
     pub(crate) name: &'static str,
-    /// Of its figure.
-    pub(crate) unit: &'static str,
     /// The cases of one contender; none where the work is not for it.
     pub(crate) cases: fn(&Contender, &Scope) -> Vec<Case>,
-    /// Measures one case once.
-    pub(crate) measure: fn(&Contender, &Case) -> Result<Sample>,
 }
 
 /// How much is measured.
@@ -38,4 +40,19 @@ impl Scope {
 }
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: &[Work] = &[drain::DRAIN];
+pub(crate) const ALL: &[Work] = &[
+    drain::DRAIN,
+    drain::SLEEP1,
+    drain::COMPUTE1,
+    drain::SLEEP10,
+    push::PUSH,
+    push::PUSH64,
+    push::BULK,
+    pickup::PICKUP,
+    remote::PROXY,
+    fail::FAIL,
+    promote::PROMOTE,
+    growth::GROWTH,
+    fleet::FLEET,
+    memory::MEMORY,
+];
