@@ -1,6 +1,4 @@
 """taskiq: its tasks, for the worker, and the verbs that enqueue (see ../README.md)."""
-import functools
-
 import bench
 import uvloop
 from taskiq_redis import RedisStreamBroker
@@ -9,11 +7,14 @@ from taskiq_redis import RedisStreamBroker
 broker = RedisStreamBroker(bench.REDIS_URL, consumer_id="0")
 
 
-async def perform(work, first, text):
-    await bench.perform_async(work, first, text)
+def task(work):
+    async def perform(first, text):
+        await bench.perform_async(work, first, text)
+
+    return broker.register_task(perform, task_name=work)
 
 
-tasks = {work: broker.register_task(functools.partial(perform, work), task_name=work) for work in bench.PLAIN}
+tasks = {work: task(work) for work in bench.PLAIN}
 
 
 async def main():
