@@ -23,6 +23,15 @@ pub(crate) enum Verb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Counts the instructions of a worker a job under valgrind and compares them with docs/benchmarks/instructions.json.
+    Instructions {
+        /// Keeps the new number although it rose by more than 5 %.
+        #[arg(long)]
+        accept: bool,
+        /// Slots of the worker.
+        #[arg(long, default_value_t = 100)]
+        concurrency: usize,
+    },
     /// Gandy as a contender, told by its environment.
     #[command(hide = true)]
     Contender {
@@ -65,6 +74,9 @@ pub(crate) struct Run {
     /// Writes results, plots and tables into docs/benchmarks; so does a run of everything without --quick.
     #[arg(long)]
     pub(crate) record: bool,
+    /// So many jobs where a work does not say itself how many, instead of as many as last for a while.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<u64>,
     /// How often each; 1 with --quick, else 5.
     #[arg(long, value_name = "N")]
     pub(crate) repeat: Option<usize>,

@@ -165,6 +165,17 @@ impl Contender {
         command
     }
 
+    /// The same, run by another program.
+    pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
+        let (program, args) = wrapper.split_first().unwrap_or((&"env", &[]));
+        let mut first: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        first.push(self.program.display().to_string());
+        first.append(&mut self.first);
+        self.first = first;
+        self.program = PathBuf::from(program);
+        self
+    }
+
     /// The setting nearest to `slots`.
     pub(crate) fn nearest(&self, slots: usize) -> usize {
         let near = |&&tried: &&usize| tried.abs_diff(slots);

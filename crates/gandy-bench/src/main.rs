@@ -6,6 +6,7 @@
 //!   environment in `order`; peers are folders in `contenders/`.
 //! * `stage`: one measurement's place: `server` (Redis), `child`, `probe` and `pending` (looks at Redis), `usage` (at
 //!   processes), `resp` (the client of all that), `proxy`.
+//! * `instructions`: what valgrind counts.
 //! * `table`, `goals`, `plot`, `page`, `json`, `machine`: what is printed and kept.
 
 mod bench;
@@ -16,6 +17,7 @@ mod contender;
 mod floor;
 mod gandy_role;
 mod goals;
+mod instructions;
 mod json;
 mod machine;
 mod order;
@@ -48,6 +50,7 @@ use crate::row::Results;
 use crate::server::Persistence;
 use crate::work::{Scope, Work};
 
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -55,6 +58,10 @@ fn main() -> Result<()> {
     match Cli::parse().verb {
         Verb::Run(run) => measure(run),
         Verb::Render { files } => render(&files),
+        Verb::Instructions {
+            accept,
+            concurrency,
+        } => instructions::run(accept, concurrency),
         Verb::Contender { verb } => gandy_role::run(&verb),
         Verb::Proxy {
             listen,
@@ -73,6 +80,7 @@ fn measure(run: cli::Run) -> Result<()> {
         scope: Scope {
             quick: run.quick,
             persistence: persistence(&run.persistence, run.quick)?,
+            jobs: run.jobs,
         },
         repeat: run.repeat.unwrap_or(if run.quick { 1 } else { 5 }).max(1),
         json: run.json,

@@ -17,20 +17,24 @@ pub(crate) fn fit(who: &Contender, case: &mut Case, scope: &Scope) -> Result<()>
         drive(who, case, scope)?;
     }
     if case.jobs == 0 {
+        case.jobs = scope.jobs.unwrap_or(0);
+    }
+    if case.jobs == 0 {
         let rate = rate(who, case)?;
-        case.jobs = round(rate * seconds(case, rate, scope));
+        case.jobs = round(rate * seconds(who, case, rate, scope));
     }
     case.jobs = case.jobs.min(who.jobs_max);
     Ok(())
 }
 
 /// How long a measurement is to last.
-fn seconds(case: &Case, rate: f64, scope: &Scope) -> f64 {
+fn seconds(who: &Contender, case: &Case, rate: f64, scope: &Scope) -> f64 {
     match case.task {
         _ if scope.quick => 1.0,
         // The first are due again after 15 s.
         Task::Fail => 5.0,
-        _ if rate > 50_000.0 => 10.0,
+        // The last jobs of those that sleep leave slots empty.
+        _ if rate > 50_000.0 || who.kind != Kind::Peer => 10.0,
         _ => 4.0,
     }
 }
@@ -61,7 +65,7 @@ fn drive(who: &Contender, case: &mut Case, scope: &Scope) -> Result<()> {
             continue;
         }
         let trial = Case {
-            jobs: scope.pick(60_000, 300_000),
+            jobs: scope.jobs.unwrap_or(scope.pick(60_000, 300_000)),
             env: drive.env(),
             ..case.clone()
         };

@@ -89,8 +89,7 @@ fn multiplexed(order: &Order, slices: &[Vec<Vec<u8>>]) -> Result<Duration> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let client = redis::Client::open(order.redis_url.as_str())?;
-        let mut conn = client.get_multiplexed_async_connection().await?;
+        let mut conn = super::multiplexed(&order.redis_url).await?;
         let begun = Instant::now();
         for at in 0..usize::try_from(order.jobs / SLICE)? {
             let mut command = redis::cmd("LPUSH");

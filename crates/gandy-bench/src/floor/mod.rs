@@ -8,9 +8,25 @@ pub(crate) mod fill;
 mod pickup;
 mod push;
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, IntoConnectionInfo as _};
 
 use crate::order::Order;
+
+/// A connection as Gandy's client has it: of the redis crate's multiplexed kind, without Nagle's delay, with a deadline for
+/// each reply.
+async fn multiplexed(url: &str) -> Result<MultiplexedConnection> {
+    let info = url.into_connection_info()?;
+    let tcp = TcpSettings::default().set_nodelay(true);
+    let client = redis::Client::open(info.set_tcp_settings(tcp))?;
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
+    let conn = client.get_multiplexed_async_connection_with_config(&config);
+    Ok(conn.await?)
+}
 
 /// Does what `verb` says.
 pub(crate) fn run(verb: &str) -> Result<()> {

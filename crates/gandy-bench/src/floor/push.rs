@@ -36,8 +36,7 @@ fn raw(order: &Order, payload: &[u8]) -> Result<Duration> {
 }
 
 async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<Duration> {
-    let client = redis::Client::open(order.redis_url.as_str())?;
-    let conn = client.get_multiplexed_async_connection().await?;
+    let conn = super::multiplexed(&order.redis_url).await?;
     let jobs = order.jobs;
     let one = |caller: u64| {
         let (mut conn, payload) = (conn.clone(), payload.clone());

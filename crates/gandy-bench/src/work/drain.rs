@@ -87,7 +87,7 @@ pub(super) fn run(who: &Contender, case: &Case) -> Result<Sample> {
         sample.note("handler_ms", millis);
         if case.task == Task::Compute1 {
             let own = sample.worker_us.unwrap_or(0.0);
-            sample.note("overhead_us_per_job", own - 1_000.0);
+            sample.note("overhead_us_per_job", own - millis * 1e3);
         } else {
             sample.note("share_of_slots", sample.value * millis / 1e3 / slots as f64);
         }

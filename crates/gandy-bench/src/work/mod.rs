@@ -30,6 +30,8 @@ pub(crate) struct Scope {
     pub(crate) quick: bool,
     /// What Redis writes to disk, each a condition of its own.
     pub(crate) persistence: Vec<Persistence>,
+    /// As many jobs where a work does not say itself how many, instead of finding out.
+    pub(crate) jobs: Option<u64>,
 }
 
 impl Scope {
