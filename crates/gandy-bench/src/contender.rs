@@ -162,6 +162,10 @@ impl Contender {
     pub(crate) fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.first).arg(verb).env("DIR", &self.dir);
+        if self.kind != Kind::Peer {
+            // mimalloc asks for huge pages, which cost 9 MB resident and brought nothing (161,000 beside 163,000 jobs/s).
+            command.env("MIMALLOC_ALLOW_THP", "0");
+        }
         command
     }
 

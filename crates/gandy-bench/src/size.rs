@@ -19,12 +19,30 @@ pub(crate) fn fit(who: &Contender, case: &mut Case, scope: &Scope) -> Result<()>
     if case.jobs == 0 {
         case.jobs = scope.jobs.unwrap_or(0);
     }
+    if case.jobs == 0 && scope.quick && who.kind != Kind::Peer {
+        case.jobs = few(case);
+    }
     if case.jobs == 0 {
         let rate = rate(who, case)?;
         case.jobs = round(rate * seconds(who, case, rate, scope));
     }
     case.jobs = case.jobs.min(who.jobs_max);
     Ok(())
+}
+
+/// About a second's worth for Gandy and the floor, without a trial.
+fn few(case: &Case) -> u64 {
+    let near = case.rtt_ms == 0;
+    match (case.work, case.concurrency) {
+        ("drain", Some(0..20)) => [3_000, 60_000][usize::from(near)],
+        ("drain", _) => [30_000, 200_000][usize::from(near)],
+        ("push", _) => [300, 5_000][usize::from(near)],
+        ("push64", _) => [10_000, 100_000][usize::from(near)],
+        ("bulk", _) => [100_000, 400_000][usize::from(near)],
+        ("compute1", _) => 1_500,
+        ("sleep10", _) => 8_000,
+        _ => 30_000,
+    }
 }
 
 /// How long a measurement is to last.
@@ -59,13 +77,20 @@ fn rate(who: &Contender, case: &Case) -> Result<f64> {
 
 /// The best way to drive the bare protocol with this many slots.
 fn drive(who: &Contender, case: &mut Case, scope: &Scope) -> Result<()> {
+    let slots = case.concurrency.unwrap_or(100);
+    let jobs = if case.rtt_ms == 0 {
+        scope.pick(60_000, 300_000)
+    } else {
+        // A batch of each slot takes a round trip: this is as many of them whatever the slots.
+        slots as u64 * scope.pick(60, 300)
+    };
     let mut best: Option<(f64, Drive)> = None;
-    for drive in Drive::all(case.concurrency.unwrap_or(100)) {
+    for drive in Drive::all(slots) {
         if scope.quick && drive.batches > 4 {
             continue;
         }
         let trial = Case {
-            jobs: scope.jobs.unwrap_or(scope.pick(60_000, 300_000)),
+            jobs: scope.jobs.unwrap_or(jobs),
             env: drive.env(),
             ..case.clone()
         };

@@ -19,6 +19,13 @@ pub(crate) const FLEET: Work = Work {
     cases,
 };
 
+/// A process is at rest some beats after its start.
+const REST: Duration = Duration::from_secs(6);
+/// A few beats of each.
+const WATCH: Duration = Duration::from_secs(20);
+/// Of a run that need not be exact.
+const QUICK: Duration = Duration::from_secs(4);
+
 fn cases(who: &Contender, scope: &Scope) -> Vec<Case> {
     if who.kind != Kind::Gandy {
         return Vec::new();
@@ -50,8 +57,7 @@ fn run(who: &Contender, case: &Case) -> Result<Sample> {
         ensure!(Instant::now() < end, "not all workers started within 60 s");
         sleep(Duration::from_millis(50));
     }
-    // A process is at rest some beats after its start.
-    sleep(Duration::from_secs(6));
+    sleep(if processes < 100 { QUICK } else { REST });
     let worker_us = || -> f64 {
         let each = workers
             .iter()
@@ -59,7 +65,7 @@ fn run(who: &Contender, case: &Case) -> Result<Sample> {
         each.sum()
     };
     let (before, worked, begun) = (stage.probe.counters()?, worker_us(), Instant::now());
-    sleep(Duration::from_secs(20));
+    sleep(if processes < 100 { QUICK } else { WATCH });
     let redis = stage.probe.counters()?.since(before);
     let seconds = begun.elapsed().as_secs_f64();
     let mut sample = Sample {

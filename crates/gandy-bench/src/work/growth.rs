@@ -28,8 +28,8 @@ fn cases(who: &Contender, scope: &Scope) -> Vec<Case> {
     if who.kind != Kind::Gandy {
         return Vec::new();
     }
-    let drained = scope.pick(200_000, 2_000_000);
-    let due = scope.pick(50_000, 500_000);
+    let drained = scope.pick(100_000, 2_000_000);
+    let due = scope.pick(20_000, 500_000);
     let case = |work, measure: Measure, jobs, setting: &str| Case {
         concurrency: Some(100),
         jobs,

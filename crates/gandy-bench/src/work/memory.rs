@@ -11,6 +11,9 @@ use crate::contender::{Contender, Kind};
 use crate::stage::Stage;
 use crate::usage;
 
+/// After a job, until the memory is read.
+const REST: Duration = Duration::from_secs(2);
+
 /// Resident memory.
 pub(crate) const MEMORY: Work = Work {
     name: "memory",
@@ -30,7 +33,7 @@ fn cases(who: &Contender, scope: &Scope) -> Vec<Case> {
         cases.push(case(idle, Some(who.nearest(10)), 1, "idle"));
     }
     if who.kind == Kind::Gandy {
-        let long = scope.pick(500_000, 5_000_000);
+        let long = scope.pick(300_000, 5_000_000);
         cases.push(case(loaded, Some(100), 100_000, "draining a short queue"));
         cases.push(case(loaded, Some(100), long, "draining a long queue"));
         let pushes = scope.pick(100_000, 1_000_000);
@@ -43,7 +46,7 @@ fn cases(who: &Contender, scope: &Scope) -> Vec<Case> {
 fn idle(who: &Contender, case: &Case) -> Result<Sample> {
     let mut stage = Stage::start(case.persistence, 0)?;
     let mut worker = pickup::idle_worker(&mut stage, who, case)?;
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(REST);
     let sample = Sample {
         value: usage::tree_resident_mb(worker.pid()),
         rss_mb: Some(usage::tree_peak_mb(worker.pid())),
