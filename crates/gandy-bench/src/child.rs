@@ -12,7 +12,8 @@ use nix::unistd::Pid;
 
 /// End of file means that the bench died without letting go: then its children must not stay behind. It is a shell because
 /// PR_SET_PDEATHSIG would need `unsafe` between fork and exec.
-const WATCH: &str = r#"read -r _ || kill -9 -- "-$1" 2>/dev/null"#;
+/// (`kill -9 -- -PID` is an error in dash: it takes the dashes for a process.)
+const WATCH: &str = r#"read -r _ || kill -9 "-$1""#;
 
 /// A process that leads a group of its own, so that its children can be ended with it.
 #[derive(Debug)]
@@ -150,6 +151,28 @@ mod tests {
         let mut child = Child::spawn("thing", command, &dir.path().join("thing.log")).unwrap();
         let error = child.finish(Duration::from_secs(10)).unwrap_err();
         assert!(error.to_string().contains("no such thing"), "{error}");
+    }
+
+    /// The bench that is killed must not leave a Redis behind (one once held a lock of its caller for ten minutes).
+    #[test]
+    fn when_the_bench_is_gone_its_children_are_killed() {
+        let mut child = Command::new("sleep")
+            .arg("600")
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        // A watch whose pipe ends without a line.
+        let status = Command::new("sh")
+            .args(["-c", WATCH, "watch", &child.id().to_string()])
+            .stdin(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let status = child.wait().unwrap();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9)
+        );
     }
 
     #[test]
