@@ -23,7 +23,7 @@ pub(crate) fn fit(who: &Contender, case: &mut Case, scope: &Scope) -> Result<()>
         case.jobs = few(case);
     }
     if case.jobs == 0 {
-        let rate = rate(who, case)?;
+        let rate = rate(who, case, scope)?;
         case.jobs = round(rate * seconds(who, case, rate, scope));
     }
     case.jobs = case.jobs.min(who.jobs_max);
@@ -58,9 +58,11 @@ fn seconds(who: &Contender, case: &Case, rate: f64, scope: &Scope) -> f64 {
 }
 
 /// Jobs per second, roughly, from a trial long enough to tell.
-fn rate(who: &Contender, case: &Case) -> Result<f64> {
+fn rate(who: &Contender, case: &Case, scope: &Scope) -> Result<f64> {
     let fast = who.kind != Kind::Peer && case.task == Task::Noop && case.work != "push";
     let mut jobs = if fast { 20_000 } else { 1_000 };
+    // A runtime that compiles as it goes is not itself before a second has passed.
+    let enough = scope.pick(0.2, 1.0);
     loop {
         jobs = jobs.min(who.jobs_max);
         let trial = Case {
@@ -68,7 +70,7 @@ fn rate(who: &Contender, case: &Case) -> Result<f64> {
             ..case.clone()
         };
         let rate = trial.run(who)?.value;
-        if jobs as f64 / rate > 0.2 || jobs >= 50_000 || jobs >= who.jobs_max {
+        if jobs as f64 / rate > enough || jobs >= 50_000 || jobs >= who.jobs_max {
             return Ok(rate);
         }
         jobs *= 5;
