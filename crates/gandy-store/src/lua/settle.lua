@@ -5,29 +5,38 @@
 --       where to: retry | schedule | dead | drop | raw (the payload in flight goes to dead as it is, unread)
 -- reply for each job: 1 done, 0 the entry was no longer held (fenced, or done before), -1 could not be written
 local inflight, dead, reasons = KEYS[1], KEYS[4], KEYS[5]
-local sets = {retry = KEYS[2], schedule = KEYS[3]}
+local sets = {retry = {key = KEYS[2]}, schedule = {key = KEYS[3]}}
 local now = clock()
-local reply, buried = {}, false
+local reply, gone, buried = {}, {}, false
+-- Entries of one set are added by one command, and all that left by one: three commands for each job halved the rate.
 for i = 3, #ARGV, 5 do
-  local token, where, delay, payload, reason = unpack(ARGV, i, i + 4)
+  local token, where = ARGV[i], ARGV[i + 1]
   local outcome = 0
   if redis.call('HEXISTS', inflight, token) == 1 then  -- I3: the fence
-    local err
-    if sets[where] then
-      err = failure(redis.pcall('ZADD', sets[where], score(now + tonumber(delay) / 1000), payload))
+    outcome = 1
+    local set = sets[where]
+    if set then
+      set[#set + 1] = score(now + tonumber(ARGV[i + 2]) / 1000)
+      set[#set + 1] = ARGV[i + 3]
     elseif where ~= 'drop' then
+      local payload = ARGV[i + 3]
       if where == 'raw' then payload = redis.call('HGET', inflight, token) end
-      err = bury(dead, reasons, now, payload, reason)
-      buried = buried or not err
-    end
-    if err then
-      outcome = -1
-    else
-      outcome = 1
-      redis.call('HDEL', inflight, token)
+      if bury(dead, reasons, now, payload, ARGV[i + 4]) then outcome = -1 else buried = true end
     end
   end
   reply[#reply + 1] = outcome
 end
+for _, set in pairs(sets) do
+  if #set > 0 then set.err = failure(redis.pcall('ZADD', set.key, unpack(set))) end
+end
+-- I2: what keeps came before; now what removes.
+for i = 3, #ARGV, 5 do
+  local at = (i + 2) / 5
+  local set = sets[ARGV[i + 1]]
+  if reply[at] == 1 then
+    if set and set.err then reply[at] = -1 else gone[#gone + 1] = ARGV[i] end
+  end
+end
+if #gone > 0 then redis.call('HDEL', inflight, unpack(gone)) end
 if buried then trim(dead, reasons, now, ARGV[1], ARGV[2], (#ARGV - 2) / 5) end
 return reply

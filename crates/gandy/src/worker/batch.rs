@@ -39,12 +39,30 @@ impl Batch {
         }
     }
 
-    /// Whether anything but successes waits.
-    pub(crate) fn has_writes(&self) -> bool {
-        !self.exits.is_empty() || !self.returns.is_empty()
+    /// How many are no plain successes: those are written apart.
+    pub(crate) fn writes(&self) -> usize {
+        self.exits.len() + self.returns.len()
     }
 
-    /// Writes exits and returns; what cannot be written must not keep the other from it.
+    /// Splits them off, to be written while cycles go on.
+    pub(crate) fn split_writes(&mut self) -> Self {
+        Self {
+            done: Vec::new(),
+            exits: std::mem::take(&mut self.exits),
+            returns: std::mem::take(&mut self.returns),
+            repeated: self.repeated,
+        }
+    }
+
+    /// Takes back what could not be written.
+    pub(crate) fn rejoin(&mut self, mut rest: Self) {
+        rest.exits.append(&mut self.exits);
+        rest.returns.append(&mut self.returns);
+        self.repeated |= rest.repeated && rest.writes() > 0;
+        (self.exits, self.returns) = (rest.exits, rest.returns);
+    }
+
+    /// Writes exits and returns; what cannot be written must not keep the other from it, and stays.
     pub(crate) async fn write(
         &mut self,
         core: &Core,

@@ -74,7 +74,7 @@ impl Hand {
             if cut_short {
                 tokio::task::yield_now().await;
             }
-            if self.pump.lock().await.turn().await == Turn::Over {
+            if self.pump.lock().await.turn(cut_short).await == Turn::Over {
                 return;
             }
         }

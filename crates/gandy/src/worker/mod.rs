@@ -124,9 +124,10 @@ impl Drop for Cut {
 }
 
 /// A task that ends with whoever holds this.
-struct Tied(JoinHandle<()>);
+#[derive(Debug)]
+struct Tied<T>(JoinHandle<T>);
 
-impl Drop for Tied {
+impl<T> Drop for Tied<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -4,7 +4,7 @@
 //! computes or blocks there would hold up the claims and endings of its whole capsule.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -17,11 +17,16 @@ const STREAK: u32 = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     streak: AtomicU32,
+    /// The last one was over with its first poll.
+    at_once: AtomicBool,
 }
 
 impl Pace {
-    /// Notes how long the first poll of a run took.
-    pub(crate) fn note(&self, first_poll: Duration) {
+    /// Notes how long the first poll of a run took, and whether the run was over with it.
+    pub(crate) fn note(&self, first_poll: Duration, over: bool) {
+        if self.at_once.load(Ordering::Relaxed) != over {
+            self.at_once.store(over, Ordering::Relaxed);
+        }
         let streak = self.streak.load(Ordering::Relaxed);
         if first_poll > QUICK {
             self.streak.store(0, Ordering::Relaxed);
@@ -35,6 +40,11 @@ impl Pace {
     pub(crate) fn is_quick(&self) -> bool {
         self.streak.load(Ordering::Relaxed) >= STREAK
     }
+
+    /// Whether its runs are best begun in the claim loop, and end there.
+    pub(crate) fn is_at_home_there(&self) -> bool {
+        self.is_quick() && self.at_once.load(Ordering::Relaxed)
+    }
 }
 
 #[cfg(test)]
@@ -46,10 +56,12 @@ mod tests {
         let pace = Pace::default();
         for _ in 0..STREAK {
             assert!(!pace.is_quick());
-            pace.note(QUICK);
+            pace.note(QUICK, false);
         }
-        assert!(pace.is_quick());
-        pace.note(QUICK * 2);
+        assert!(pace.is_quick() && !pace.is_at_home_there());
+        pace.note(QUICK, true);
+        assert!(pace.is_at_home_there());
+        pace.note(QUICK * 2, true);
         assert!(!pace.is_quick());
     }
 }

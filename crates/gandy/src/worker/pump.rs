@@ -12,9 +12,10 @@ use std::{
 };
 
 use gandy_store::{Ask, Backoff, Grant, Haul, Line, StoreError, Token, Wire};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinError};
 
 use super::{
+    Tied,
     batch::Batch,
     capsule::{Ending, Ring, Station},
     core::{Core, Phase},
@@ -65,6 +66,9 @@ pub(crate) struct Pump {
     poll: Duration,
     cycles: Pause,
     writes: Pause,
+    /// What is being written apart from the cycles, and how many endings that is.
+    writing: Option<Tied<(Batch, Result<(), StoreError>)>>,
+    writing_count: usize,
 }
 
 /// A cycle under way.
@@ -133,17 +137,19 @@ impl Pump {
             poll: POLL_MIN,
             cycles: Pause::default(),
             writes: Pause::default(),
+            writing: None,
+            writing_count: 0,
         }
     }
 
     /// Works until there are runs to begin, or the life is closed and everything that could be written was; or, when its
-    /// life is dead, until its last run has ended.
-    pub(crate) async fn turn(&mut self) -> Turn {
+    /// life is dead, until its last run has ended. `send_first`: runs have had their time, now it is Redis' turn.
+    pub(crate) async fn turn(&mut self, mut send_first: bool) -> Turn {
         loop {
             self.station.life.tick();
             self.collect();
             let closed = self.station.life.closed.is_cancelled();
-            let idle = self.batch.is_empty() && self.flights.is_empty();
+            let idle = self.batch.is_empty() && self.flights.is_empty() && self.writing.is_none();
             // A Redis that does not answer must not hold the exit; the reaper of another worker does the rest.
             let hopeless = closed
                 && self
@@ -159,16 +165,22 @@ impl Pump {
             let now = Instant::now();
             let may = self.may_claim(now);
             self.give_up_waiting(may, now);
-            if self.batch.has_writes() && !self.writes.is_on(now) {
-                self.write().await;
+            // A lone job begins before anything else is sent; its ending and the next look then share one trip.
+            if !std::mem::take(&mut send_first) && self.has_work() {
+                return Turn::Work;
             }
+            self.begin_write(now);
             self.launch(may).await;
-            let waiting = self.station.waiting().0;
-            if waiting > 0 && self.station.capsule.slots.any_free() {
+            if self.has_work() {
                 return Turn::Work;
             }
             self.wait(now, may).await;
         }
+    }
+
+    /// Whether a job waits and a slot is free.
+    fn has_work(&self) -> bool {
+        self.station.waiting().0 > 0 && self.station.capsule.slots.any_free()
     }
 
     fn collect(&mut self) {
@@ -204,14 +216,37 @@ impl Pump {
         }
     }
 
-    async fn write(&mut self) {
-        let life = Arc::clone(&self.station.life);
-        match self.batch.write(&self.core, &life, &self.line).await {
-            Ok(()) => self.writes.end(),
-            Err(error) => {
-                self.core.complain("settle", &error);
-                self.writes.begin();
+    /// Begins to write what ended otherwise than by success; cycles go on meanwhile.
+    fn begin_write(&mut self, now: Instant) {
+        if self.batch.writes() == 0 || self.writing.is_some() || self.writes.is_on(now) {
+            return;
+        }
+        let mut part = self.batch.split_writes();
+        self.writing_count = part.writes();
+        let (core, life) = (Arc::clone(&self.core), Arc::clone(&self.station.life));
+        let line = self.line.clone();
+        self.writing = Some(Tied(tokio::spawn(async move {
+            let written = part.write(&core, &life, &line).await;
+            (part, written)
+        })));
+    }
+
+    fn end_write(&mut self, ended: Result<(Batch, Result<(), StoreError>), JoinError>) {
+        self.writing = None;
+        self.writing_count = 0;
+        match ended {
+            Ok((rest, written)) => {
+                self.batch.rejoin(rest);
+                match written {
+                    Ok(()) => self.writes.end(),
+                    Err(error) => {
+                        self.core.complain("settle", &error);
+                        self.writes.begin();
+                    }
+                }
             }
+            // It was cut off with the runtime, or is a defect of ours: what it held is found by the next life.
+            Err(error) => tracing::error!(%error, "endings could not be written"),
         }
     }
 
@@ -225,7 +260,9 @@ impl Pump {
             .iter()
             .map(|flight| (flight.range.end - flight.range.start) as usize)
             .sum();
-        let held = self.station.capsule.slots.busy() + self.station.waiting().0 + awaited;
+        // What ended well leaves with the claim itself; the rest is held until it was written.
+        let ending = self.batch.writes() + self.writing_count;
+        let held = self.station.capsule.slots.busy() + self.station.waiting().0 + awaited + ending;
         self.prefetch.capacity().saturating_sub(held)
     }
 
@@ -307,6 +344,7 @@ impl Pump {
         let reply = tokio::select! {
             biased;
             reply = self.wire.receive() => reply,
+            ended = written(&mut self.writing) => return self.end_write(ended),
             () = self.station.wake.notified() => return,
             _ = self.phase.changed() => return,
             () = tokio::time::sleep(TICK) => return,
@@ -335,6 +373,7 @@ impl Pump {
         }
         let closed = self.station.life.closed.is_cancelled();
         tokio::select! {
+            ended = written(&mut self.writing) => self.end_write(ended),
             () = self.station.wake.notified() => {}
             () = self.station.life.closed.cancelled(), if !closed => {}
             _ = self.phase.changed() => {}
@@ -438,5 +477,13 @@ impl Pump {
         if let Err(error) = self.line.unland(self.station.grip.queue(index)).await {
             self.core.complain("unland", &error);
         }
+    }
+}
+
+/// Waits for the end of a write under way; for ever when there is none.
+async fn written<T>(writing: &mut Option<Tied<T>>) -> Result<T, JoinError> {
+    match writing {
+        Some(Tied(task)) => task.await,
+        None => std::future::pending().await,
     }
 }

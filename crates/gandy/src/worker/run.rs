@@ -94,7 +94,7 @@ impl Attempt {
         let polled = poll(&mut self.future, &core.registry, context, &mut waker);
         let now = Instant::now();
         if let Some(registered) = core.registry.get(context.class()) {
-            registered.pace.note(now - self.began);
+            registered.pace.note(now - self.began, polled.is_ready());
         }
         match polled {
             Poll::Ready(result) => Begun::Over(
@@ -123,7 +123,7 @@ impl Attempt {
         let run = poll_fn(|cx| {
             let polled = poll(future, &core.registry, context, cx);
             if let Some(pace) = pace.take() {
-                pace.note(began.elapsed());
+                pace.note(began.elapsed(), polled.is_ready());
             }
             polled
         });
@@ -151,8 +151,12 @@ pub(crate) async fn work(
     loop {
         let _ = attempt.job.leash.set(Arc::clone(&leash));
         let (ending, took) = attempt.finish(&core, &station).await;
-        // A thread that its run left behind still sits here.
-        let free = Arc::strong_count(&seat) == 1;
+        let class = attempt.job.context.as_ref().map_or("", Context::class);
+        let registered = core.registry.get(class);
+        // A thread that its run left behind may still sit here. And what is over at once belongs into the claim loop:
+        // two threads that share such runs hinder each other.
+        let free = Arc::strong_count(&seat) == 1
+            && !registered.is_some_and(|registered| registered.pace.is_at_home_there());
         let mut next = match ending {
             Some(ending) if free => station.exchange(ending, took, false),
             Some(ending) => {
