@@ -168,6 +168,7 @@ fn settings(config: &Config) -> Result<WorkerConfig, Error> {
         .collect();
     settings.timeout = config.timeout;
     settings.stamps = config.stamps;
+    settings.crash_budget = config.crash_budget;
     settings.max_retries = config.max_retries;
     settings.dead_max_jobs = config.dead_max_jobs;
     settings.dead_timeout = config.dead_timeout;
@@ -198,6 +199,7 @@ mod tests {
         assert_eq!(theirs.concurrency, default::CONCURRENCY);
         assert_eq!(theirs.queues, [default::QUEUE]);
         assert_eq!(theirs.timeout, default::TIMEOUT);
+        assert_eq!(theirs.crash_budget, default::CRASH_BUDGET);
         assert_eq!(theirs.max_retries, default::MAX_RETRIES);
         assert_eq!(theirs.dead_max_jobs, default::DEAD_MAX_JOBS);
         assert_eq!(theirs.dead_timeout, default::DEAD_TIMEOUT);

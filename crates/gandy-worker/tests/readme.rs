@@ -34,6 +34,7 @@ fn every_key_has_its_row_and_its_default() {
         ("concurrency", default::CONCURRENCY.to_string()),
         ("queues", default::QUEUE.to_owned()),
         ("timeout", default::TIMEOUT.as_secs().to_string()),
+        ("crash_budget", default::CRASH_BUDGET.to_string()),
         ("max_retries", default::MAX_RETRIES.to_string()),
         ("dead_max_jobs", default::DEAD_MAX_JOBS.to_string()),
         ("dead_timeout", span::show(default::DEAD_TIMEOUT)),

@@ -20,6 +20,8 @@ pub mod default {
     pub const CONCURRENCY: usize = 10;
     /// The queue that Sidekiq uses when a job names none.
     pub const QUEUE: &str = "default";
+    /// Jobs that a crash may touch, those claimed ahead included.
+    pub const CRASH_BUDGET: usize = 200;
     /// How long running jobs may go on after TERM. Below the 30 s that Kubernetes and Heroku allow.
     pub const TIMEOUT: Duration = Duration::from_secs(25);
     /// Retries of a job whose `retry` is `true`.
@@ -75,6 +77,11 @@ pub fn namespace(raw: Raw<'_>) -> Result<String, String> {
 /// `concurrency`: jobs at once.
 pub fn concurrency(raw: Raw<'_>) -> Result<usize, String> {
     narrow(raw.whole_number(1, 1_000)?)
+}
+
+/// `crash_budget`: jobs that a crash may touch, those claimed ahead included.
+pub fn crash_budget(raw: Raw<'_>) -> Result<usize, String> {
+    narrow(raw.whole_number(0, 10_000)?)
 }
 
 /// `queues`.

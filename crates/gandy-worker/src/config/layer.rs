@@ -63,6 +63,7 @@ pub struct Layer {
     pub namespace: Option<String>,
     pub concurrency: Option<usize>,
     pub queues: Option<Vec<Queue>>,
+    pub crash_budget: Option<usize>,
     pub timeout: Option<Duration>,
     pub stamps: Option<StampFormat>,
     pub max_retries: Option<u32>,
@@ -78,12 +79,13 @@ pub struct Layer {
 
 impl Layer {
     /// The top-level keys that file and environment share.
-    pub const KEYS: [&'static str; 15] = [
+    pub const KEYS: [&'static str; 16] = [
         "redis_url",
         "redis_url_file",
         "namespace",
         "concurrency",
         "queues",
+        "crash_budget",
         "timeout",
         "stamps",
         "max_retries",
@@ -117,6 +119,7 @@ impl Layer {
             namespace: source.read("namespace", keys::namespace),
             concurrency: source.read("concurrency", keys::concurrency),
             queues: source.read("queues", keys::queues),
+            crash_budget: source.read("crash_budget", keys::crash_budget),
             timeout: source.read("timeout", keys::timeout),
             stamps: source.read("stamps", keys::stamps),
             max_retries: source.read("max_retries", keys::max_retries),
@@ -147,6 +150,7 @@ impl Layer {
             namespace: self.namespace.or(below.namespace),
             concurrency: self.concurrency.or(below.concurrency),
             queues: self.queues.or(below.queues),
+            crash_budget: self.crash_budget.or(below.crash_budget),
             timeout: self.timeout.or(below.timeout),
             stamps: self.stamps.or(below.stamps),
             max_retries: self.max_retries.or(below.max_retries),

@@ -53,6 +53,7 @@ pub struct Config {
     pub namespace: Option<String>,
     pub concurrency: usize,
     pub queues: Vec<Queue>,
+    pub crash_budget: usize,
     pub timeout: Duration,
     pub stamps: StampFormat,
     pub max_retries: u32,
@@ -195,6 +196,7 @@ fn resolve(
                 weight: None,
             }]
         }),
+        crash_budget: layer.crash_budget.unwrap_or(default::CRASH_BUDGET),
         timeout: layer.timeout.unwrap_or(default::TIMEOUT),
         stamps: layer.stamps.unwrap_or(StampFormat::Milliseconds),
         max_retries: layer.max_retries.unwrap_or(default::MAX_RETRIES),

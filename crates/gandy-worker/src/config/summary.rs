@@ -22,6 +22,7 @@ pub fn of(config: &Config) -> String {
     }
     line("concurrency", config.concurrency.to_string());
     line("queues", queues(&config.queues));
+    line("crash_budget", config.crash_budget.to_string());
     line("timeout", quoted(&show(config.timeout)));
     line("stamps", quoted(stamps(config.stamps)));
     line("max_retries", config.max_retries.to_string());

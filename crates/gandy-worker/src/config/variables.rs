@@ -136,6 +136,7 @@ mod tests {
             ("GANDY_QUEUES", "critical,3 default"),
             ("GANDY_TIMEOUT", "10"),
             ("GANDY_STAMPS", "seconds"),
+            ("GANDY_CRASH_BUDGET", "0"),
             ("GANDY_MAX_RETRIES", "3"),
             ("GANDY_DEAD_MAX_JOBS", "50"),
             ("GANDY_DEAD_TIMEOUT", "30d"),

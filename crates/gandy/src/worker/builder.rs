@@ -48,6 +48,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// How many jobs a crash may touch, those claimed ahead included ([`WorkerConfig::crash_budget`]).
+    #[must_use]
+    pub fn crash_budget(mut self, jobs: usize) -> Self {
+        self.config.crash_budget = jobs;
+        self
+    }
+
     /// How long running jobs may go on after a stop.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
