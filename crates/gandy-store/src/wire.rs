@@ -90,7 +90,7 @@ impl Wire {
 
     /// Waits up to [`BLOCK`] for a job to arrive in the queue at `index`, moves it into that queue's landing list, and
     /// runs `cycle` right behind that, in the same turn of the server: a lone job is claimed without a second round trip.
-    /// `true`: one landed. The inner error is the cycle's alone.
+    /// `true`: one landed. The second outcome is the cycle's alone.
     ///
     /// Needs a wire of its own ([`crate::BLOCK_DEADLINE`]); dropping the future leaves it unfit for anything else (I7).
     ///
@@ -102,16 +102,19 @@ impl Wire {
         grip: &Grip,
         index: usize,
         cycle: Cycle,
-    ) -> Result<(bool, Result<Haul, StoreError>), StoreError> {
+    ) -> (Result<bool, StoreError>, Result<Haul, StoreError>) {
         let (queue, landing) = grip.keys_of(index);
         let mut request = Request::default();
         request.command(6).text("BLMOVE").text(queue).text(landing);
         request.text("RIGHT").text("LEFT").number(BLOCK.as_secs());
-        self.dispatch(cycle, Some(request)).await?;
-        let (sent, end) = self.complete().await?;
-        // What landed is not looked at here: it is claimed, within the claim's limits (I12).
-        let (landed, haul) = self.read(&sent, end, |replies| Ok(replies.bulk()?.is_some()));
-        Ok((landed?, haul))
+        if let Err(error) = self.dispatch(cycle, Some(request)).await {
+            return (Err(error.clone()), Err(error));
+        }
+        match self.complete().await {
+            // What landed is not looked at here: it is claimed, within the claim's limits (I12).
+            Ok((sent, end)) => self.read(&sent, end, |replies| Ok(replies.bulk()?.is_some())),
+            Err(error) => (Err(error.clone()), Err(error)),
+        }
     }
 
     async fn dispatch(&mut self, cycle: Cycle, wait: Option<Request>) -> Result<(), StoreError> {
@@ -199,7 +202,11 @@ impl Wire {
         let mut replies = Replies::new(link.replies(end));
         let taught = if sent.lesson { replies.done() } else { Ok(()) };
         let before = first(&mut replies);
-        let haul = taught.and_then(|()| sent.reading.read(&mut replies));
+        let haul = match (taught, sent.reading.read(&mut replies)) {
+            // Why it is still unknown matters more than that it is.
+            (Err(refused), Ok(haul)) if haul.grant == Grant::Untaught => Err(refused),
+            (_, haul) => haul,
+        };
         link.forget(end);
         let haul = haul.map_err(|unread| self.judge(unread));
         self.untaught |= matches!(&haul, Ok(haul) if haul.grant == Grant::Untaught);

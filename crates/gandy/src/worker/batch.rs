@@ -1,7 +1,5 @@
 //! Endings whose write was not acknowledged yet, and the writing of those that are not plain successes.
 
-use std::sync::Arc;
-
 use gandy_store::{Exit, Guard, Line, Outcome, StoreError, Token};
 
 use super::{capsule::Ending, core::Core, life::Life, recovery};
@@ -66,13 +64,11 @@ impl Batch {
     pub(crate) async fn write(
         &mut self,
         core: &Core,
-        life: &Arc<Life>,
+        life: &Life,
         line: &Line,
     ) -> Result<(), StoreError> {
         let exits = self.write_exits(core, life, line).await;
-        life.tick();
         let returns = self.write_returns(core, life, line).await;
-        life.tick();
         if self.is_empty() {
             self.repeated = false;
         }

@@ -43,7 +43,10 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             return;
         }
         if !may_wait(core, station, index) {
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                () = station.freed.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
             continue;
         }
         let range = station.life.await_patiently();
@@ -56,13 +59,14 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             reply_max: usize::from(u16::MAX),
             look: 1,
         });
-        let waited = wire.wait(&station.grip, index, cycle).await;
-        let (landed, claimed) = match waited {
-            Ok((landed, Ok(haul))) => (Ok(landed), take_in(core, station, &range, haul)),
-            other => {
+        let (landed, haul) = wire.wait(&station.grip, index, cycle).await;
+        // A full Redis refuses the move and grants the claim: what lay there already comes all the same.
+        let claimed = match haul {
+            Ok(haul) => take_in(core, station, &range, haul),
+            Err(_) => {
                 // What such a claim may still bring is a stray.
                 station.life.claimed(&range, []);
-                (other.map(|(landed, _)| landed), false)
+                false
             }
         };
         match landed {

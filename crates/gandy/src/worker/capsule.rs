@@ -29,6 +29,8 @@ const BELLS_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Capsule {
     pub(crate) name: String,
+    /// Its place among the worker's capsules.
+    pub(crate) index: usize,
     pub(crate) order: QueueOrder,
     pub(crate) slots: Slots,
     /// Jobs that it may hold at once: its share of the worker's crash budget.
@@ -36,10 +38,15 @@ pub(crate) struct Capsule {
 }
 
 impl Capsule {
-    pub(crate) fn new(config: &CapsuleConfig, budget: usize) -> Result<Arc<Self>, Error> {
+    pub(crate) fn new(
+        index: usize,
+        config: &CapsuleConfig,
+        budget: usize,
+    ) -> Result<Arc<Self>, Error> {
         let order = config.order()?;
         Ok(Arc::new(Self {
             name: config.name.clone(),
+            index,
             order,
             slots: Slots::new(config.concurrency),
             budget,
@@ -71,6 +78,8 @@ pub(crate) struct Station {
     pub(crate) grip: Grip,
     /// Rings when an ending was handed in, a bell rang, or a job was taken in.
     pub(crate) wake: Notify,
+    /// Rings when a slot becomes free, for bells that did not wait for jobs because none was.
+    pub(crate) freed: Notify,
     /// Cancelled when nothing is left to write.
     pub(crate) over: CancellationToken,
     /// True while the queues were empty at the last look: bells wait for jobs.
@@ -79,8 +88,12 @@ pub(crate) struct Station {
     pub(crate) answered: Notify,
     bells: Vec<Bell>,
     desk: Mutex<Desk>,
+    /// Milliseconds after the life's birth at which the pump last looked.
+    ticked: AtomicU64,
     /// Which hand works the pump.
     shift: AtomicU64,
+    /// Hands that lost their shift and are still inside the run that took it from them.
+    blocked: AtomicU64,
     /// Milliseconds after the life's birth, plus one, at which the present run in the claim loop began; 0: none.
     inline_since: AtomicU64,
 }
@@ -124,7 +137,10 @@ impl Station {
             life: Arc::clone(life),
             grip: Grip::new(keys, &life.identity, names.iter().map(String::as_str)),
             wake: Notify::new(),
+            freed: Notify::new(),
             over: CancellationToken::new(),
+            ticked: AtomicU64::new(0),
+            blocked: AtomicU64::new(0),
             idle: watch::Sender::new(false),
             answered: Notify::new(),
             bells: names.iter().map(|_| Bell::default()).collect(),
@@ -183,7 +199,7 @@ impl Station {
         let now = Instant::now();
         let admitted: Vec<(Arc<Held>, Option<Exit>)> = claims
             .into_iter()
-            .map(|claim| admit(claim, limit))
+            .map(|claim| admit(claim, limit, self.capsule.index))
             .collect();
         self.life
             .claimed(range, admitted.iter().map(|(job, _)| job));
@@ -221,15 +237,36 @@ impl Station {
         )
     }
 
-    /// Gives up all jobs that wait for a slot: they go back. How many.
-    pub(crate) fn give_up_waiting(&self) -> usize {
+    /// Gives up all jobs that wait for a slot: they go back.
+    pub(crate) fn give_up_waiting(&self) {
         let mut desk = self.desk();
         let waiting = std::mem::take(&mut desk.ready);
         let withdrawn = waiting.into_iter().filter(|(job, _)| job.withdraw());
-        let before = desk.endings.len();
         desk.endings
             .extend(withdrawn.map(|(job, _)| Ending::Return(job)));
-        desk.endings.len() - before
+    }
+
+    /// Notes that the pump looks.
+    pub(crate) fn tick(&self) {
+        let now = self.life.age_ms(Instant::now());
+        self.ticked.store(now, Ordering::Release);
+    }
+
+    /// Time since the pump last looked.
+    pub(crate) fn tick_age(&self, now: Instant) -> Duration {
+        let ticked = self.ticked.load(Ordering::Acquire);
+        Duration::from_millis(self.life.age_ms(now).saturating_sub(ticked))
+    }
+
+    /// Whether any hand is inside a run that blocked it. Nothing more begins in the claim loop then: the next run might
+    /// block the last hand.
+    pub(crate) fn any_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire) > 0
+    }
+
+    /// A hand that lost its shift is free again.
+    pub(crate) fn unblock(&self) {
+        self.blocked.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// The number of the hand that works the pump.
@@ -237,8 +274,9 @@ impl Station {
         self.shift.load(Ordering::Acquire)
     }
 
-    /// Another hand takes the pump over; its number.
+    /// Another hand takes the pump over from one that is blocked; its number.
     pub(crate) fn change_shift(&self) -> u64 {
+        self.blocked.fetch_add(1, Ordering::AcqRel);
         self.inline_since.store(0, Ordering::Release);
         self.shift.fetch_add(1, Ordering::AcqRel) + 1
     }
@@ -333,7 +371,7 @@ impl Desk {
 }
 
 /// Makes a held job of a claim; with the exit of one that cannot be run.
-pub(crate) fn admit(claim: Claim, limit: usize) -> (Arc<Held>, Option<Exit>) {
+pub(crate) fn admit(claim: Claim, limit: usize, capsule: usize) -> (Arc<Held>, Option<Exit>) {
     let (context, reason) = match claim.payload.map(Payload::parse) {
         Some(Ok(payload)) => {
             let context = Context::new(payload, Arc::clone(&claim.token.queue));
@@ -351,7 +389,7 @@ pub(crate) fn admit(claim: Claim, limit: usize) -> (Arc<Held>, Option<Exit>) {
         tracing::warn!(queue = &*claim.token.queue, reason, "a payload is buried");
     }
     (
-        Arc::new(Held::new(claim.token, context)),
+        Arc::new(Held::new(claim.token, context, capsule)),
         reason.map(Exit::Raw),
     )
 }

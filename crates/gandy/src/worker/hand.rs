@@ -5,7 +5,8 @@
 //! Should a trusted run block all the same, the other hand takes the pump over.
 
 use std::{
-    sync::{Arc, OnceLock},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +17,7 @@ use super::{
     core::Core,
     life::Leash,
     pump::{Pump, Turn},
-    run::{self, Attempt, Begun, Seat},
+    run::{self, Attempt, Begun, First, Seat},
 };
 use crate::ambient;
 
@@ -26,7 +27,7 @@ const SLICE: Duration = Duration::from_micros(500);
 const BLOCKED: Duration = Duration::from_millis(20);
 /// How often the hand that stands by looks while there is work, and while there is none.
 const WATCH: Duration = Duration::from_millis(20);
-const WATCH_IDLE: Duration = Duration::from_secs(1);
+const WATCH_IDLE: Duration = Duration::from_millis(250);
 
 /// One of the two.
 #[derive(Clone)]
@@ -65,8 +66,14 @@ impl Hand {
     /// Works the pump until it is over, or the other hand has taken it.
     async fn work(&self, shift: u64) {
         loop {
-            let cut_short = self.begin_runs(shift);
+            // Handlers and logs are guarded one by one; a defect of ours must not end the claim loop either.
+            let begun = catch_unwind(AssertUnwindSafe(|| self.begin_runs(shift)));
+            let cut_short = begun.unwrap_or_else(|_| {
+                tracing::error!("gandy panicked while it began runs");
+                true
+            });
             if self.station.shift() != shift {
+                self.station.unblock();
                 // Whoever has it now may be asleep and not know what was handed in here.
                 self.station.wake.notify_one();
                 return;
@@ -85,10 +92,11 @@ impl Hand {
         let station = &self.station;
         let mut idle = station.idle.subscribe();
         loop {
-            let watch = if station.is_idle() { WATCH_IDLE } else { WATCH };
+            let quiet = station.is_idle() && station.capsule.slots.busy() == 0;
+            let watch = if quiet { WATCH_IDLE } else { WATCH };
             tokio::select! {
                 () = station.over.cancelled() => return None,
-                _ = idle.wait_for(|idle| !*idle), if station.is_idle() => {}
+                _ = idle.wait_for(|idle| !*idle), if quiet => {}
                 () = tokio::time::sleep(watch) => {}
             }
             if station.over.is_cancelled() {
@@ -110,7 +118,7 @@ impl Hand {
         let mut seat: Option<Arc<Seat>> = None;
         let mut next = None;
         let mut cut_short = false;
-        loop {
+        while station.shift() == shift {
             // A thread that the last run left behind still sits in its place.
             let taken = match seat.take().filter(|seat| Arc::strong_count(seat) == 1) {
                 Some(seat) => seat,
@@ -127,33 +135,37 @@ impl Hand {
                 .as_ref()
                 .and_then(|context| self.core.registry.get(context.class()))
                 .is_some_and(|registered| registered.pace.is_quick());
+            if !quick || station.any_blocked() {
+                self.spawn(taken, First::Fresh(job));
+                now = Instant::now();
+                if now - began > SLICE {
+                    cut_short = true;
+                    break;
+                }
+                continue;
+            }
             let elapsed = i64::try_from((now - began).as_millis()).unwrap_or(i64::MAX);
             let Some(attempt) = Attempt::start(job, &taken, now, wall_ms.saturating_add(elapsed))
             else {
                 seat = Some(taken);
                 continue;
             };
-            if !quick {
-                self.spawn(taken, attempt);
-                now = Instant::now();
-            } else {
-                station.mark_inline(Some(now));
-                match attempt.begin(&self.core, station) {
-                    Begun::Over(ending, end) => {
-                        next = match ending {
-                            Some(ending) => station.exchange(ending, end - now, true),
-                            None => None,
-                        };
-                        now = end;
-                        seat = Some(taken);
-                    }
-                    Begun::Pending(attempt) => {
-                        self.spawn(taken, attempt);
-                        now = Instant::now();
-                    }
+            station.mark_inline(Some(now));
+            match attempt.begin(&self.core, station) {
+                Begun::Over(ending, end) => {
+                    next = match ending {
+                        Some(ending) => station.exchange(ending, end - now, true),
+                        None => None,
+                    };
+                    now = end;
+                    seat = Some(taken);
+                }
+                Begun::Pending(attempt) => {
+                    self.spawn(taken, First::Begun(attempt));
+                    now = Instant::now();
                 }
             }
-            if now - began > SLICE || station.shift() != shift {
+            if now - began > SLICE {
                 cut_short = true;
                 break;
             }
@@ -167,15 +179,11 @@ impl Hand {
         cut_short
     }
 
-    fn spawn(&self, seat: Arc<Seat>, attempt: Attempt) {
-        let leash: Leash = Arc::new(OnceLock::new());
-        let work = run::work(
-            Arc::clone(&self.core),
-            Arc::clone(&self.station),
-            seat,
-            Arc::clone(&leash),
-            attempt,
-        );
-        let _ = leash.set(tokio::spawn(work).abort_handle());
+    fn spawn(&self, seat: Arc<Seat>, first: First) {
+        let leash = Arc::new(Leash::default());
+        first.job().put_on(&leash);
+        let (core, station) = (Arc::clone(&self.core), Arc::clone(&self.station));
+        let work = run::work(core, station, seat, Arc::clone(&leash), first);
+        leash.tie(tokio::spawn(work).abort_handle());
     }
 }

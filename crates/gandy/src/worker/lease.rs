@@ -9,6 +9,7 @@ use std::{
 use gandy_store::{Guard, Line, StoreError};
 
 use super::{
+    capsule::{Capsule, Station},
     core::Core,
     life::{LEASE, Life, RENEW_EVERY},
     recovery,
@@ -25,11 +26,12 @@ const STALLED: Duration = Duration::from_secs(5);
 pub(crate) fn start(
     core: &Arc<Core>,
     life: &Arc<Life>,
+    stations: &[Arc<Station>],
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let (core, life) = (Arc::clone(core), Arc::clone(life));
+    let (core, life, stations) = (Arc::clone(core), Arc::clone(life), stations.to_vec());
     std::thread::Builder::new().name("gandy-lease".into()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(keep(&core, &life)),
+            Ok(runtime) => runtime.block_on(keep(&core, &life, &stations)),
             Err(error) => {
                 tracing::error!(%error, "the lease thread cannot start; this worker gives up its identity");
                 life.dead.cancel();
@@ -38,7 +40,7 @@ pub(crate) fn start(
     })
 }
 
-async fn keep(core: &Core, life: &Life) {
+async fn keep(core: &Core, life: &Life, stations: &[Arc<Station>]) {
     let line = core.line(REPLY);
     loop {
         let wait = match renew(&line, life).await {
@@ -65,8 +67,12 @@ async fn keep(core: &Core, life: &Life) {
             );
             life.held().iter().for_each(|job| job.interrupt());
         }
-        if life.tick_age(Instant::now()) >= STALLED {
-            give_back_unstarted(core, &line, life).await;
+        let now = Instant::now();
+        for station in stations
+            .iter()
+            .filter(|station| station.tick_age(now) >= STALLED)
+        {
+            give_back_unstarted(core, &line, life, &station.capsule).await;
         }
         tokio::select! {
             () = life.closed.cancelled() => return,
@@ -86,12 +92,12 @@ async fn renew(line: &Line, life: &Life) -> Result<bool, StoreError> {
     Ok(granted)
 }
 
-/// The job runtime stands still: others can run what it claimed but did not start.
-async fn give_back_unstarted(core: &Core, line: &Line, life: &Life) {
+/// A capsule's claim loop stands still: others can run what it claimed but did not start.
+async fn give_back_unstarted(core: &Core, line: &Line, life: &Life, capsule: &Capsule) {
     let mut tokens: Vec<_> = life
         .held()
         .iter()
-        .filter(|job| job.context.is_some() && job.withdraw())
+        .filter(|job| job.capsule == capsule.index && job.context.is_some() && job.withdraw())
         .map(|job| job.token.clone())
         .collect();
     tokens.sort_unstable_by_key(|token| std::cmp::Reverse(token.number));
@@ -100,6 +106,7 @@ async fn give_back_unstarted(core: &Core, line: &Line, life: &Life) {
     }
     tracing::warn!(
         jobs = tokens.len(),
+        capsule = capsule.name,
         "the job runtime is blocked; what it has not started is given back"
     );
     for chunk in tokens.chunks(200) {

@@ -49,8 +49,6 @@ pub(crate) struct Life {
     next_number: AtomicU64,
     /// Milliseconds after `born` at which the last granted renewal was sent.
     renewed: AtomicU64,
-    /// Milliseconds after `born` at which a pump last looked.
-    ticked: AtomicU64,
     /// The lease ran out without a renewal.
     lost: AtomicBool,
     ledger: Mutex<Ledger>,
@@ -93,8 +91,30 @@ impl Ledger {
     }
 }
 
-/// Ends the task in which a run goes on; empty until the task is known.
-pub(crate) type Leash = Arc<OnceLock<AbortHandle>>;
+/// Ends the task in which runs go on, also when it is cut before the task is known.
+#[derive(Debug, Default)]
+pub(crate) struct Leash {
+    task: Mutex<Option<AbortHandle>>,
+    cut: AtomicBool,
+}
+
+impl Leash {
+    pub(crate) fn tie(&self, task: AbortHandle) {
+        let mut held = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.cut.load(Ordering::Acquire) {
+            task.abort();
+        }
+        *held = Some(task);
+    }
+
+    fn cut(&self) {
+        let held = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cut.store(true, Ordering::Release);
+        if let Some(task) = &*held {
+            task.abort();
+        }
+    }
+}
 
 /// A job that this life holds.
 #[derive(Debug)]
@@ -104,7 +124,10 @@ pub(crate) struct Held {
     pub(crate) context: Option<Context>,
     /// Seconds since the epoch at which the run began.
     pub(crate) started_at: OnceLock<i64>,
-    pub(crate) leash: OnceLock<Leash>,
+    /// The place of the capsule that holds it among the worker's.
+    pub(crate) capsule: usize,
+    leash: OnceLock<Arc<Leash>>,
+    aborted: AtomicBool,
     state: AtomicU8,
     interrupted: AtomicBool,
 }
@@ -114,12 +137,14 @@ const STARTED: u8 = 1;
 const RETURNED: u8 = 2;
 
 impl Held {
-    pub(crate) fn new(token: Token, context: Option<Context>) -> Self {
+    pub(crate) fn new(token: Token, context: Option<Context>, capsule: usize) -> Self {
         Self {
             token,
             context,
             started_at: OnceLock::new(),
+            capsule,
             leash: OnceLock::new(),
+            aborted: AtomicBool::new(false),
             state: AtomicU8::new(WAITING),
             interrupted: AtomicBool::new(false),
         }
@@ -151,10 +176,19 @@ impl Held {
         }
     }
 
-    /// Ends the task in which it runs, if it has one.
+    /// Ends the task in which it runs, now or as soon as it has one.
     pub(crate) fn abort(&self) {
-        if let Some(task) = self.leash.get().and_then(|leash| leash.get()) {
-            task.abort();
+        self.aborted.store(true, Ordering::Release);
+        if let Some(leash) = self.leash.get() {
+            leash.cut();
+        }
+    }
+
+    /// It runs in the task at the other end of this.
+    pub(crate) fn put_on(&self, leash: &Arc<Leash>) {
+        let _ = self.leash.set(Arc::clone(leash));
+        if self.aborted.load(Ordering::Acquire) {
+            leash.cut();
         }
     }
 
@@ -172,7 +206,6 @@ impl Life {
             closed: CancellationToken::new(),
             next_number: AtomicU64::new(1),
             renewed: AtomicU64::new(0),
-            ticked: AtomicU64::new(0),
             lost: AtomicBool::new(false),
             ledger: Mutex::default(),
         }
@@ -211,19 +244,6 @@ impl Life {
     /// Notes that the lease is gone. `true` the first time.
     pub(crate) fn lose(&self) -> bool {
         !self.lost.swap(true, Ordering::AcqRel)
-    }
-
-    pub(crate) fn tick(&self) {
-        self.ticked
-            .store(self.age_ms(Instant::now()), Ordering::Release);
-    }
-
-    /// Time since a pump last looked.
-    pub(crate) fn tick_age(&self, now: Instant) -> Duration {
-        Duration::from_millis(
-            self.age_ms(now)
-                .saturating_sub(self.ticked.load(Ordering::Acquire)),
-        )
     }
 
     /// Draws `count` token numbers for a claim that is about to be sent.
@@ -341,9 +361,9 @@ mod tests {
         let first = life.await_claim(2);
         assert_eq!(first, 1..3);
         assert!(life.strays(vec![token(1), token(2)]).is_empty());
-        life.claimed(&first, &[Arc::new(Held::new(token(1), None))]);
+        life.claimed(&first, &[Arc::new(Held::new(token(1), None, 0))]);
         assert_eq!(life.strays(vec![token(1), token(2)]), [token(2)]);
-        let stray = Arc::new(Held::new(token(2), None));
+        let stray = Arc::new(Held::new(token(2), None, 0));
         assert!(life.adopt(&stray));
         assert!(!life.adopt(&stray));
         life.forget([&token(1), &token(2)]);
@@ -352,10 +372,10 @@ mod tests {
 
     #[test]
     fn i9_a_job_either_starts_or_is_withdrawn() {
-        let job = Held::new(token(1), None);
+        let job = Held::new(token(1), None, 0);
         assert!(job.start());
         assert!(!job.withdraw());
-        let job = Held::new(token(2), None);
+        let job = Held::new(token(2), None, 0);
         assert!(job.withdraw());
         assert!(!job.start());
     }

@@ -116,8 +116,9 @@ impl Drop for Cut {
     fn drop(&mut self) {
         let Some(life) = &self.0 else { return };
         life.closed.cancel();
-        for job in life.held() {
-            job.interrupt();
+        let held = life.held();
+        life.interrupt_all();
+        for job in held {
             job.abort();
         }
     }
@@ -262,7 +263,7 @@ impl Worker {
             .iter()
             .map(|capsule| Station::new(capsule, &life, &core.keys))
             .collect();
-        lease::start(core, &life)
+        lease::start(core, &life, &stations)
             .map_err(|error| Error::config(format!("cannot start the lease thread: {error}")))?;
         core.set_present(Some(Arc::clone(&life)));
         let chores = vec![

@@ -20,7 +20,7 @@ use super::{
     capsule::{Ending, Ring, Station},
     core::{Core, Phase},
     prefetch::Prefetch,
-    route::{GLANCE, Route},
+    route::{GLANCE, Route, Way},
 };
 
 /// Cycles under way at once.
@@ -29,10 +29,12 @@ const DEPTH: usize = 2;
 const CLAIM_MAX: usize = 250;
 /// Endings collected at most; a script takes so many tokens (I6).
 const COLLECT_MAX: usize = 500;
+/// Successes finished in one cycle at most: a command has an end.
+const ENDED_MAX: usize = 1000;
 /// Claiming stops once a reply has this many bytes (I12).
 const REPLY_MAX: usize = 4 << 20;
 /// Jobs that the server may look at before it knows their size: where payloads were small of late, and else.
-const LOOK_SMALL: usize = 256;
+const LOOK_SMALL: usize = 32;
 const LOOK_UNKNOWN: usize = 4;
 /// A payload up to this many bytes is small.
 const SMALL: usize = 8 << 10;
@@ -146,19 +148,9 @@ impl Pump {
     /// life is dead, until its last run has ended. `send_first`: runs have had their time, now it is Redis' turn.
     pub(crate) async fn turn(&mut self, mut send_first: bool) -> Turn {
         loop {
-            self.station.life.tick();
+            self.station.tick();
             self.collect();
-            let closed = self.station.life.closed.is_cancelled();
-            let idle = self.batch.is_empty() && self.flights.is_empty() && self.writing.is_none();
-            // A Redis that does not answer must not hold the exit; the reaper of another worker does the rest.
-            let hopeless = closed
-                && self
-                    .cycles
-                    .backoff
-                    .failures()
-                    .max(self.writes.backoff.failures())
-                    > 1;
-            if hopeless || (idle && (closed || self.is_dead_and_done())) {
+            if self.is_over() {
                 self.station.over.cancel();
                 return Turn::Over;
             }
@@ -192,9 +184,18 @@ impl Pump {
         }
     }
 
-    /// A dead life's pump has nothing left to wait for.
-    fn is_dead_and_done(&self) -> bool {
-        self.station.life.dead.is_cancelled() && self.station.life.is_done()
+    /// Whether nothing is left to write, now or ever.
+    fn is_over(&self) -> bool {
+        let life = &self.station.life;
+        let closed = life.closed.is_cancelled();
+        if !(closed || life.dead.is_cancelled() && life.is_done()) {
+            return false;
+        }
+        // A Redis that does not answer must not hold the exit; the reaper of another worker does the rest.
+        let hopeless = |pause: &Pause| closed && pause.backoff.failures() > 1;
+        let cycled = self.flights.is_empty() && self.batch.done.is_empty();
+        let written = self.batch.writes() == 0 && self.writing.is_none();
+        (cycled || hopeless(&self.cycles)) && (written || hopeless(&self.writes))
     }
 
     fn may_claim(&self, now: Instant) -> bool {
@@ -207,10 +208,15 @@ impl Pump {
         if waiting == 0 {
             return;
         }
+        let slots = &self.station.capsule.slots;
         let stale = since.is_some_and(|since| now - since > self.prefetch.stale_after());
+        // What a bell brought when the last slot had just been taken: nobody is to wait for a long run.
+        let unasked = self.prefetch.capacity() <= slots.total();
         // With a free slot they begin in a moment.
-        if !may || (stale && !self.station.capsule.slots.any_free()) {
-            self.prefetch.doubt();
+        if !may || ((stale || unasked) && !slots.any_free()) {
+            if stale {
+                self.prefetch.doubt();
+            }
             self.station.give_up_waiting();
             self.collect();
         }
@@ -307,10 +313,17 @@ impl Pump {
         } else {
             Vec::new()
         };
-        let way = self.route.choose(&self.station, &rung, now);
+        let way = if wanted > 0 {
+            self.route.choose(&self.station, &rung, now)
+        } else {
+            Way::default()
+        };
         let range = self.station.life.await_claim(wanted);
+        let most = self.batch.done.len().min(ENDED_MAX);
+        let rest = self.batch.done.split_off(most);
+        let ended = std::mem::replace(&mut self.batch.done, rest);
         let ask = Ask {
-            ended: &self.batch.done,
+            ended: &ended,
             wanted,
             first: range.start,
             lists: &way.lists,
@@ -320,7 +333,7 @@ impl Pump {
         };
         let cycle = self.station.grip.cycle(&ask);
         let flight = Flight {
-            ended: std::mem::take(&mut self.batch.done),
+            ended,
             repeated: self.batch.repeated,
             range,
             whole: way.whole,
@@ -367,7 +380,8 @@ impl Pump {
             wait = wait.min(stale.saturating_duration_since(now) + POLL_MIN);
         }
         for pause in [&self.cycles, &self.writes] {
-            if let Some(until) = pause.until {
+            // One that has run out waits for something to try, and is no reason to look.
+            if let Some(until) = pause.until.filter(|until| *until > now) {
                 wait = wait.min(until.saturating_duration_since(now));
             }
         }

@@ -22,7 +22,7 @@ pub(crate) struct Route {
 }
 
 /// A choice.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Way {
     pub(crate) lists: Vec<List>,
     /// No queue was left out.

@@ -43,6 +43,7 @@ impl Drop for Seat {
         self.station.capsule.slots.leave();
         // The pump counts free slots when it claims, and jobs may wait for this one.
         self.station.wake.notify_one();
+        self.station.freed.notify_waiters();
     }
 }
 
@@ -89,7 +90,6 @@ impl Attempt {
         let Some(context) = &job.context else {
             return Begun::Over(None, self.began);
         };
-        say_start(context);
         let mut waker = task::Context::from_waker(Waker::noop());
         let polled = poll(&mut self.future, &core.registry, context, &mut waker);
         let now = Instant::now();
@@ -116,13 +116,13 @@ impl Attempt {
         let limit = timeout.map(|timeout| (timeout, self.began + timeout));
         let mut pace = None;
         if self.future.is_none() {
-            say_start(context);
             pace = registered.map(|registered| &registered.pace);
         }
-        let (future, began) = (&mut self.future, self.began);
+        let future = &mut self.future;
         let run = poll_fn(|cx| {
+            let first = pace.take().map(|pace| (pace, Instant::now()));
             let polled = poll(future, &core.registry, context, cx);
-            if let Some(pace) = pace.take() {
+            if let Some((pace, began)) = first {
                 pace.note(began.elapsed(), polled.is_ready());
             }
             polled
@@ -139,17 +139,38 @@ impl Attempt {
     }
 }
 
-/// Runs jobs in one seat, one after another, while any waits for a slot. The first may have begun already.
+/// What a task begins with.
+pub(crate) enum First {
+    /// A job that nobody has started: the task may be long in coming to it, and until then it can be given back (I9).
+    Fresh(Arc<Held>),
+    /// A run that has begun.
+    Begun(Attempt),
+}
+
+impl First {
+    /// Its job.
+    pub(crate) fn job(&self) -> &Held {
+        match self {
+            Self::Fresh(job) => job,
+            Self::Begun(attempt) => &attempt.job,
+        }
+    }
+}
+
+/// Runs jobs in one seat, one after another, while any waits for a slot.
 pub(crate) async fn work(
     core: Arc<Core>,
     station: Arc<Station>,
     seat: Arc<Seat>,
-    leash: Leash,
-    first: Attempt,
+    leash: Arc<Leash>,
+    first: First,
 ) {
-    let mut attempt = first;
+    let started = match first {
+        First::Begun(attempt) => Some(attempt),
+        First::Fresh(job) => start_one(&station, &seat, &leash, Some(job)),
+    };
+    let Some(mut attempt) = started else { return };
     loop {
-        let _ = attempt.job.leash.set(Arc::clone(&leash));
         let (ending, took) = attempt.finish(&core, &station).await;
         let class = attempt.job.context.as_ref().map_or("", Context::class);
         let registered = core.registry.get(class);
@@ -157,7 +178,7 @@ pub(crate) async fn work(
         // two threads that share such runs hinder each other.
         let free = Arc::strong_count(&seat) == 1
             && !registered.is_some_and(|registered| registered.pace.is_at_home_there());
-        let mut next = match ending {
+        let next = match ending {
             Some(ending) if free => station.exchange(ending, took, false),
             Some(ending) => {
                 station.hand_in(ending, took);
@@ -166,16 +187,29 @@ pub(crate) async fn work(
             None if free => station.next(),
             None => None,
         };
-        attempt = loop {
-            let Some(job) = next else { return };
-            let started = Attempt::start(job, &seat, Instant::now(), ambient::now_ms());
-            if let Some(attempt) = started {
-                break attempt;
-            }
-            next = station.next();
-        };
+        let started = start_one(&station, &seat, &leash, next);
+        let Some(next) = started else { return };
+        attempt = next;
         // Runs that end at once must not keep this thread from everything else.
         tokio::task::consume_budget().await;
+    }
+}
+
+/// Starts this job or, if it was taken back, the next that waits.
+fn start_one(
+    station: &Station,
+    seat: &Arc<Seat>,
+    leash: &Arc<Leash>,
+    mut job: Option<Arc<Held>>,
+) -> Option<Attempt> {
+    loop {
+        let next = job?;
+        next.put_on(leash);
+        let started = Attempt::start(next, seat, Instant::now(), ambient::now_ms());
+        if started.is_some() {
+            return started;
+        }
+        job = station.next();
     }
 }
 
@@ -304,7 +338,11 @@ fn poll(
     cx: &mut task::Context<'_>,
 ) -> Poll<Result<(), JobError>> {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        let run = future.get_or_insert_with(|| registry.perform(ctx));
+        let run = future.get_or_insert_with(|| {
+            // Within the guard: a subscriber of logs may panic.
+            say_start(ctx);
+            registry.perform(ctx)
+        });
         let polled = run.as_mut().poll(cx);
         if polled.is_ready() {
             // What it owns may panic when it is dropped.

@@ -67,7 +67,7 @@ impl Strays {
         let Some(payload) = line.held(&self.life.identity, &token, limit).await? else {
             return Ok(());
         };
-        let (job, exit) = admit(Claim { token, payload }, limit);
+        let (job, exit) = admit(Claim { token, payload }, limit, station.capsule.index);
         if !self.life.adopt(&job) {
             return Ok(());
         }
