@@ -1,0 +1,168 @@
+//! The claim loop begins runs itself where it knows them to be quick. No run of any kind may hold it up for that.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use gandy::{Context, JobError, RunningWorker, Worker, WorkerBuilder};
+use gandy_tests::{wait_eq, wait_until, wait_until_async};
+use support::{SOON, Site};
+
+/// More than enough for a class to be taken for quick.
+const TRAINING: usize = 3000;
+
+fn push(site: &Site, queue: &str, class: &str, number: usize) {
+    site.push(
+        queue,
+        format!(r#"{{"class":"{class}","args":[{number}],"jid":"{queue}-{class}-{number}","queue":"{queue}"}}"#),
+    );
+}
+
+fn train(site: &Site, queue: &str, done: &AtomicUsize) {
+    let before = done.load(Ordering::Relaxed);
+    for _ in 0..TRAINING {
+        push(site, queue, "Turn", 0);
+    }
+    wait_eq(SOON, "the quick runs end", &(before + TRAINING), || {
+        done.load(Ordering::Relaxed)
+    });
+    site.settle();
+}
+
+/// `Turn` is quick with 0; with anything else it holds its thread until as many do.
+fn builder(site: &Site, done: &Arc<AtomicUsize>, inside: &Arc<AtomicUsize>) -> WorkerBuilder {
+    let (done, inside) = (Arc::clone(done), Arc::clone(inside));
+    Worker::builder(site.config()).signals(false).handler_fn(
+        "Turn",
+        move |(others,): (usize,), _: Context| {
+            let (done, inside) = (Arc::clone(&done), Arc::clone(&inside));
+            async move {
+                if others > 0 {
+                    inside.fetch_add(1, Ordering::AcqRel);
+                    let end = Instant::now() + Duration::from_secs(10);
+                    while inside.load(Ordering::Acquire) < others {
+                        if Instant::now() > end {
+                            return Err(JobError::discard("Alone", "the others never came"));
+                        }
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+        },
+    )
+}
+
+fn joined(worker: RunningWorker) -> RunningWorker {
+    wait_until(SOON, "the worker joins", || worker.identity().is_some());
+    worker
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn runs_that_block_after_a_thousand_quick_ones_take_no_slot_from_each_other() {
+    let site = Site::start();
+    let (done, inside) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let worker = joined(
+        builder(&site, &done, &inside)
+            .concurrency(4)
+            .build()
+            .unwrap()
+            .start(),
+    );
+    train(&site, "default", &done);
+    for _ in 0..4 {
+        push(&site, "default", "Turn", 4);
+    }
+    // Each waits for the three others: if one held up the claim loop, they would never meet.
+    wait_until_async(SOON, "all four meet", async || {
+        done.load(Ordering::Relaxed) == TRAINING + 4
+    })
+    .await;
+    worker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn jobs_claimed_ahead_of_a_run_that_turns_out_long_go_to_another_worker() {
+    let site = Site::start();
+    let (done, inside) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let first = joined(
+        builder(&site, &done, &inside)
+            .concurrency(1)
+            .build()
+            .unwrap()
+            .start(),
+    );
+    train(&site, "default", &done);
+    // Its only slot is held until a second one like it runs: which this worker has claimed ahead, most likely.
+    push(&site, "default", "Turn", 2);
+    for _ in 0..50 {
+        push(&site, "default", "Turn", 0);
+    }
+    push(&site, "default", "Turn", 2);
+    let second = joined(
+        builder(&site, &done, &inside)
+            .concurrency(1)
+            .build()
+            .unwrap()
+            .start(),
+    );
+    wait_eq(SOON, "everything runs", &(TRAINING + 52), || {
+        done.load(Ordering::Relaxed)
+    });
+    for worker in [first, second] {
+        worker.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_panics_ends_runs_and_not_the_claim_loop() {
+    struct Panics;
+    impl tracing::Subscriber for Panics {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::INFO
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            let job = event.metadata().fields().field("jid").is_some();
+            assert!(!job, "as told");
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+    let site = Site::start();
+    let (done, inside) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let worker = builder(&site, &done, &inside).build().unwrap().start();
+    wait_until_async(SOON, "the worker joins", async || {
+        worker.identity().is_some()
+    })
+    .await;
+    {
+        let _panics = tracing::subscriber::set_default(Panics);
+        for number in 0..100 {
+            push(&site, "default", "Turn", 0);
+            if number % 40 == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await; // So that some come alone, some together.
+            }
+        }
+        wait_until_async(SOON, "every run has an ending", async || site.is_settled()).await;
+    }
+    assert_eq!(site.count("retry") + site.count("dead"), 100);
+    push(&site, "default", "Turn", 0);
+    wait_until_async(SOON, "the next one runs", async || {
+        done.load(Ordering::Relaxed) == 1
+    })
+    .await;
+    worker.stop().await.unwrap();
+}
