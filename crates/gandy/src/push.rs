@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gandy_protocol::{JobRecord, RetrySetting, Stamp, args, jid::jid};
+use gandy_store::Goal;
 
-use crate::{Error, Job, JobOptions, ambient};
+use crate::{Error, Job, JobOptions, Outcome, Receipt, ambient};
 
 /// A job to push, with options of its own. Make one with [`Push::new`] or [`Push::raw`], hand it to
 /// [`crate::Client::send`].
@@ -44,9 +45,10 @@ impl Push {
     /// A job of any class; `args` is a JSON array as text. It is checked when it is sent.
     #[must_use]
     pub fn raw(class: impl Into<String>, args: impl Into<String>) -> Self {
-        let created = Stamp::from_millis(ambient::now_ms());
+        let now = ambient::now_us();
+        let created = Stamp::from_millis(now / 1000);
         Self {
-            record: JobRecord::new(class, args, jid(ambient::bytes()), created),
+            record: JobRecord::new(class, args, jid(ambient::id(now)), created),
             when: When::Now,
         }
     }
@@ -57,13 +59,24 @@ impl Push {
     /// # Errors
     /// [`Error::Record`] says which field is wrong and what it must be.
     pub fn from_json(line: &str) -> Result<Self, Error> {
-        let created = Stamp::from_millis(ambient::now_ms());
-        let line = JobRecord::from_json_line(line, || jid(ambient::bytes()), created)?;
+        let now = ambient::now_us();
+        let created = Stamp::from_millis(now / 1000);
+        let line = JobRecord::from_json_line(line, || jid(ambient::id(now)), created)?;
         let when = line.at.map_or(When::Now, |at| When::At(at.millis()));
         Ok(Self {
             record: line.record,
             when,
         })
+    }
+
+    /// Becomes another job of the same type, made now; returns the time, milliseconds since the epoch. For bulk pushes:
+    /// nothing but what differs is written anew.
+    pub(crate) fn renew<J: Job>(&mut self, job: &J) -> Result<i64, Error> {
+        let now = ambient::now_us();
+        self.record.args = args::to_args(job)?;
+        self.record.jid = jid(ambient::id(now));
+        self.record.created_at = Stamp::from_millis(now / 1000);
+        Ok(now / 1000)
     }
 
     fn options(mut self, options: &JobOptions) -> Self {
@@ -156,6 +169,28 @@ impl Push {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.record.jid
+    }
+
+    /// Where it goes; `at_ms` is the time it is scheduled for, if it is.
+    pub(crate) fn goal(&self, at_ms: Option<i64>) -> Goal<'_> {
+        at_ms.map_or(Goal::Queue(&self.record.queue), Goal::Schedule)
+    }
+
+    /// What its caller is told when Redis has it. The push gives its id away.
+    pub(crate) fn receipt(&mut self, at_ms: Option<i64>) -> Receipt {
+        Receipt {
+            jid: std::mem::take(&mut self.record.jid),
+            outcome: at_ms.map_or(Outcome::Enqueued, |_| Outcome::Scheduled),
+        }
+    }
+
+    /// What its caller is told when its payload is over the limit.
+    pub(crate) fn too_large(&self, size: usize, limit: usize) -> Error {
+        Error::TooLarge {
+            class: self.record.class.clone(),
+            size,
+            limit,
+        }
     }
 
     /// Everything that will be written, for middleware to read or change.

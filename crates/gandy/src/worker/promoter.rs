@@ -19,6 +19,8 @@ const DUTY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(40);
 /// Entries read at once.
 const PAGE: usize = 500;
+/// Pages before the promoter lets itself be stopped.
+const PAGES: usize = 20;
 
 /// The promoter of one worker.
 pub(crate) struct Promoter {
@@ -38,29 +40,52 @@ impl Promoter {
         }
     }
 
+    /// What is due, if this worker has the duty.
+    async fn due(&self) -> Result<Option<Due>, StoreError> {
+        let Some(life) = self.core.present() else {
+            self.on_duty.store(false, Ordering::Release);
+            return Ok(None);
+        };
+        let config = &self.core.config;
+        let due = self
+            .line
+            .due(
+                &life.identity,
+                DUTY,
+                PAGE,
+                config.max_fetch_payload,
+                config.grave(),
+            )
+            .await;
+        let mine = matches!(due, Ok(Due::Mine { .. }));
+        self.on_duty.store(mine, Ordering::Release);
+        due.map(Some)
+    }
+
+    /// What becomes of each entry.
+    fn decide(&self, due: Vec<DueEntry>, now_us: i64) -> Vec<(DueEntry, Promotion)> {
+        let stamps = self.core.config.stamps;
+        due.into_iter()
+            .map(|entry| {
+                let promotion = promotion(&entry.member, now_us / 1000, stamps);
+                (entry, promotion)
+            })
+            .collect()
+    }
+
     /// Whether anything was moved.
     async fn promote(
         &self,
         from: Waiting,
-        due: Vec<DueEntry>,
-        now_us: i64,
+        entries: &[(DueEntry, Promotion)],
     ) -> Result<bool, StoreError> {
-        if due.is_empty() {
+        if entries.is_empty() {
             return Ok(false);
         }
-        let entries: Vec<(DueEntry, Promotion)> = due
-            .into_iter()
-            .map(|entry| {
-                let promotion = promotion(&entry.member, now_us / 1000, self.core.config.stamps);
-                (entry, promotion)
-            })
-            .collect();
-        let moved = self
-            .line
-            .promote(from, self.core.config.grave(), &entries)
-            .await?;
+        let grave = self.core.config.grave();
+        let moved = self.line.promote(from, grave, entries).await?;
         self.tell(moved.buried, moved.stuck);
-        tracing::debug!(?from, jobs = moved.pushed, "promoted");
+        tracing::debug!(?from, jobs = moved.pushed, left = moved.left, "promoted");
         Ok(moved.pushed + moved.buried + moved.gone > 0)
     }
 
@@ -88,50 +113,52 @@ impl Chore for Promoter {
     const NAME: &'static str = "promoter";
 
     async fn run_once(&mut self, _now: Instant) -> Result<Duration, StoreError> {
-        let Some(life) = self.core.present() else {
-            self.on_duty.store(false, Ordering::Release);
-            return Ok(LOOK);
-        };
-        let config = &self.core.config;
-        let due = self
-            .line
-            .due(
-                &life.identity,
-                DUTY,
-                PAGE,
-                config.max_fetch_payload,
-                config.grave(),
-            )
-            .await;
-        if !matches!(due, Ok(Due::Mine { .. })) {
-            self.on_duty.store(false, Ordering::Release);
-        }
-        match due? {
-            // Just after the duty runs out, a little apart from the other watchers.
-            Due::Others(left) => Ok(left.min(DUTY) + Duration::from_millis(fastrand::u64(1..200))),
-            Due::Mine {
-                now_us,
-                next_us,
-                retry,
-                schedule,
-                buried,
-                stuck,
-            } => {
-                self.on_duty.store(true, Ordering::Release);
-                self.tell(buried, stuck);
-                // Retries first, as Sidekiq.
-                let retried = self.promote(Waiting::Retry, retry, now_us).await;
-                let scheduled = self.promote(Waiting::Schedule, schedule, now_us).await;
-                if retried? | scheduled? || buried > 0 {
-                    return Ok(Duration::ZERO);
+        let mut due = self.due().await?;
+        for _ in 0..PAGES {
+            match due {
+                None => return Ok(LOOK),
+                // Just after the duty runs out, a little apart from the other watchers.
+                Some(Due::Others(left)) => {
+                    return Ok(left.min(DUTY) + Duration::from_millis(fastrand::u64(1..200)));
                 }
-                let ahead = next_us.map_or(LOOK, |next| {
-                    Duration::from_micros(u64::try_from(next - now_us).unwrap_or(0))
-                });
-                Ok(ahead.clamp(Duration::from_millis(1), LOOK))
+                Some(Due::Mine {
+                    now_us,
+                    next_us,
+                    retry,
+                    schedule,
+                    buried,
+                    stuck,
+                }) => {
+                    self.tell(buried, stuck);
+                    let retry = self.decide(retry, now_us);
+                    let schedule = self.decide(schedule, now_us);
+                    if retry.is_empty() && schedule.is_empty() && buried == 0 {
+                        return Ok(until(next_us, now_us));
+                    }
+                    // In one write: when the question is read, the moves have been made. Retries first, as Sidekiq.
+                    let (retried, scheduled, next) = tokio::join!(
+                        biased;
+                        self.promote(Waiting::Retry, &retry),
+                        self.promote(Waiting::Schedule, &schedule),
+                        self.due(),
+                    );
+                    if !(retried? | scheduled? || buried > 0) {
+                        return Ok(until(next_us, now_us));
+                    }
+                    due = next?;
+                }
             }
         }
+        Ok(Duration::ZERO)
     }
+}
+
+/// How long until the next look.
+fn until(next_us: Option<i64>, now_us: i64) -> Duration {
+    let ahead = next_us.map_or(LOOK, |next| {
+        Duration::from_micros(u64::try_from(next - now_us).unwrap_or(0))
+    });
+    ahead.clamp(Duration::from_millis(1), LOOK)
 }
 
 /// What becomes of a due entry: to its queue with a new `enqueued_at`, all its other bytes as they are (I5).
