@@ -13,7 +13,7 @@ const BYTES_MAX: usize = 4 << 20;
 
 /// A script that promotes stops after this long, at the next hundred entries: nobody else waits longer for Redis than that
 /// and a little, however slow the machine and however large the set.
-const TURN: Duration = Duration::from_millis(2);
+const TURN: Duration = Duration::from_micros(1500);
 
 /// A sorted set of jobs that wait for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -135,17 +135,14 @@ impl Chore for Promoter {
                     if retry.is_empty() && schedule.is_empty() && buried == 0 {
                         return Ok(until(next_us, now_us));
                     }
-                    // In one write: when the question is read, the moves have been made. Retries first, as Sidekiq.
-                    let (retried, scheduled, next) = tokio::join!(
-                        biased;
-                        self.promote(Waiting::Retry, &retry),
-                        self.promote(Waiting::Schedule, &schedule),
-                        self.due(),
-                    );
+                    // One after another: what is sent together Redis runs together, and everybody else waits for the sum.
+                    // Retries first, as Sidekiq.
+                    let retried = self.promote(Waiting::Retry, &retry).await;
+                    let scheduled = self.promote(Waiting::Schedule, &schedule).await;
                     if !(retried? | scheduled? || buried > 0) {
                         return Ok(until(next_us, now_us));
                     }
-                    due = next?;
+                    due = self.due().await?;
                 }
             }
         }
