@@ -42,14 +42,16 @@ local function first(from, to)
   local held = redis.call('ZRANGE', set, '-inf', score(now), 'BYSCORE', 'LIMIT', stuck, count, 'WITHSCORES')
   local members, order, payloads = {}, {}, {}
   for i = from, to, 4 do
-    local at, queue = #members * 2 + 1, ARGV[i + 2]
+    local at, queue = (i - from) / 2 + 1, ARGV[i + 2]
     if held[at] ~= ARGV[i] or held[at + 1] ~= ARGV[i + 1] or queue == '0' then return nil end
-    members[#members + 1] = ARGV[i]
-    if not payloads[queue] then
-      payloads[queue] = {}
+    members[(i - from) / 4 + 1] = ARGV[i]
+    local own = payloads[queue]
+    if not own then
+      own = {}
+      payloads[queue] = own
       order[#order + 1] = queue
     end
-    table.insert(payloads[queue], ARGV[i + 3])
+    own[#own + 1] = ARGV[i + 3]
   end
   return members, order, payloads
 end

@@ -19,6 +19,8 @@ const DUTY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(40);
 /// Entries read at once.
 const PAGE: usize = 500;
+/// Entries moved by one script: about a millisecond of Redis.
+const STEP: usize = 250;
 /// Pages before the promoter lets itself be stopped.
 const PAGES: usize = 20;
 
@@ -63,30 +65,49 @@ impl Promoter {
     }
 
     /// What becomes of each entry.
-    fn decide(&self, due: Vec<DueEntry>, now_us: i64) -> Vec<(DueEntry, Promotion)> {
+    fn decide(
+        &self,
+        due: impl Iterator<Item = DueEntry>,
+        now_us: i64,
+    ) -> Vec<(DueEntry, Promotion)> {
         let stamps = self.core.config.stamps;
-        due.into_iter()
-            .map(|entry| {
-                let promotion = promotion(&entry.member, now_us / 1000, stamps);
-                (entry, promotion)
-            })
-            .collect()
+        due.map(|entry| {
+            let promotion = promotion(&entry.member, now_us / 1000, stamps);
+            (entry, promotion)
+        })
+        .collect()
     }
 
-    /// Whether anything was moved.
+    /// Whether anything was moved. While Redis moves one step's entries, the next ones are decided on.
     async fn promote(
         &self,
         from: Waiting,
-        entries: &[(DueEntry, Promotion)],
+        due: Vec<DueEntry>,
+        now_us: i64,
     ) -> Result<bool, StoreError> {
-        if entries.is_empty() {
-            return Ok(false);
-        }
         let grave = self.core.config.grave();
-        let moved = self.line.promote(from, grave, entries).await?;
-        self.tell(moved.buried, moved.stuck);
-        tracing::debug!(?from, jobs = moved.pushed, left = moved.left, "promoted");
-        Ok(moved.pushed + moved.buried + moved.gone > 0)
+        let mut due = due.into_iter();
+        let mut entries = self.decide(due.by_ref().take(STEP), now_us);
+        let mut any = false;
+        while !entries.is_empty() {
+            let decided = async {
+                // The connection's task, which may be waiting for this very thread, writes first.
+                tokio::task::yield_now().await;
+                self.decide(due.by_ref().take(STEP), now_us)
+            };
+            let step = self.line.promote(from, grave, &entries);
+            let (moved, next) = tokio::join!(biased; step, decided);
+            let moved = moved?;
+            self.tell(moved.buried, moved.stuck);
+            tracing::debug!(?from, jobs = moved.pushed, left = moved.left, "promoted");
+            any |= moved.pushed + moved.buried + moved.gone > 0;
+            if moved.left > 0 {
+                // Nothing may overtake what is left: it comes first on the next page.
+                break;
+            }
+            entries = next;
+        }
+        Ok(any)
     }
 
     fn tell(&self, buried: usize, stuck: usize) {
@@ -130,15 +151,13 @@ impl Chore for Promoter {
                     stuck,
                 }) => {
                     self.tell(buried, stuck);
-                    let retry = self.decide(retry, now_us);
-                    let schedule = self.decide(schedule, now_us);
                     if retry.is_empty() && schedule.is_empty() && buried == 0 {
                         return Ok(until(next_us, now_us));
                     }
                     // One after another: what is sent together Redis runs together, and everybody else waits for the sum.
                     // Retries first, as Sidekiq.
-                    let retried = self.promote(Waiting::Retry, &retry).await;
-                    let scheduled = self.promote(Waiting::Schedule, &schedule).await;
+                    let retried = self.promote(Waiting::Retry, retry, now_us).await;
+                    let scheduled = self.promote(Waiting::Schedule, schedule, now_us).await;
                     if !(retried? | scheduled? || buried > 0) {
                         return Ok(until(next_us, now_us));
                     }
