@@ -73,6 +73,7 @@ fn arrows_between_crates_go_one_way() {
         ("gandy", &["gandy-derive", "gandy-protocol", "gandy-store"]),
         ("gandy-worker", &["gandy"]),
         ("gandy-cli", &["gandy"]),
+        ("gandy-bench", &["gandy"]),
         ("gandy-examples", &["gandy"]),
         ("gandy-tests", &["gandy", "gandy-protocol", "gandy-store"]),
     ]);

@@ -191,7 +191,7 @@ fn claim_and_vanish(server: &RedisServer) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         use gandy_protocol::{Identity, Keys};
-        use gandy_store::{Ask, Grip, Line, Server};
+        use gandy_store::{Ask, Grip, Line, List, Server};
         let line = Line::single(
             Server::new(&server.url()).unwrap(),
             Keys::default(),
@@ -208,11 +208,19 @@ fn claim_and_vanish(server: &RedisServer) {
             ended: &[],
             wanted: 1,
             first: 1,
-            order: &[0],
+            lists: &[List::Landing(0), List::Queue(0)],
             payload_max: 1 << 20,
             reply_max: 1 << 20,
+            look: 4,
         };
-        assert_eq!(line.cycle(&grip, &ask).await.unwrap().claims.len(), 1);
+        assert_eq!(
+            gandy_tests::one_cycle(line.server(), &grip, &ask)
+                .await
+                .unwrap()
+                .claims
+                .len(),
+            1
+        );
     });
 }
 

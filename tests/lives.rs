@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gandy::{Context, Server, Worker, WorkerConfig};
 use gandy_protocol::{Identity, Keys};
-use gandy_store::{Ask, Grip, Line};
+use gandy_store::{Ask, Grip, Line, List};
 use gandy_tests::{Crew, History, RedisServer, payload, push_jobs, wait_until};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -36,11 +36,19 @@ fn plant_stray(server: &RedisServer, identity: &str, number: u64) {
             ended: &[],
             wanted: 1,
             first: number,
-            order: &[0],
+            lists: &[List::Landing(0), List::Queue(0)],
             payload_max: 1 << 20,
             reply_max: 1 << 20,
+            look: 4,
         };
-        assert_eq!(line.cycle(&grip, &ask).await.unwrap().claims.len(), 1);
+        assert_eq!(
+            gandy_tests::one_cycle(line.server(), &grip, &ask)
+                .await
+                .unwrap()
+                .claims
+                .len(),
+            1
+        );
     });
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gandy::{Keys, RunningWorker};
 use gandy_protocol::Identity;
 use gandy_store::{
-    Ask, Exit, GiveBack, Grant, Grave, Grip, Guard, Haul, Line, Outcome, StoreError, Token,
+    Ask, Exit, GiveBack, Grant, Grave, Grip, Guard, Haul, Line, List, Outcome, StoreError, Token,
 };
 use redis::cmd;
 
@@ -74,11 +74,12 @@ impl Hand {
             ended,
             wanted,
             first,
-            order: &[0],
+            lists: &[List::Landing(0), List::Queue(0)],
             payload_max: 1 << 20,
             reply_max: 4 << 20,
+            look: 4,
         };
-        self.line.cycle(&grip, &ask).await
+        gandy_tests::one_cycle(self.line.server(), &grip, &ask).await
     }
 
     pub(crate) async fn give_back(&self, guard: Guard, jobs: &[GiveBack]) -> Option<Vec<Outcome>> {

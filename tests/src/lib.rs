@@ -15,6 +15,7 @@
 
 mod cargo_bin;
 mod crew;
+mod cycle;
 mod history;
 mod lifeline;
 mod process;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use cargo_bin::cargo_bin;
 pub use crew::{Crew, payload, push_jobs};
+pub use cycle::one_cycle;
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use process::Proc;
 pub use redis_server::RedisServer;

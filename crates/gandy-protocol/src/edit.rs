@@ -2,9 +2,10 @@
 //!
 //! Belongs here: splicing. Does not belong here: which fields a failure or a promotion sets.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::scan::{self, Member};
+use crate::scan::{self, Member, Span};
 use crate::text;
 
 /// Collects changes to a payload; [`Edit::finish`] makes the copy.
@@ -31,7 +32,7 @@ pub struct Edit<'a> {
 struct Change<'a> {
     name: &'a str,
     /// The new raw JSON value; `None`: remove the field.
-    value: Option<String>,
+    value: Option<Cow<'a, str>>,
 }
 
 impl<'a> Edit<'a> {
@@ -46,17 +47,23 @@ impl<'a> Edit<'a> {
     /// Sets `name` to `raw_json`, which must be one valid JSON value. Where the field exists, the value of its last
     /// occurrence is replaced in place (that is the one that counts); otherwise it is appended.
     pub fn set(self, name: &'a str, raw_json: impl Into<String>) -> Self {
-        let value = raw_json.into();
-        debug_assert!(
-            scan::check(&value).is_ok(),
-            "`{name}` would not be valid JSON"
-        );
-        self.change(name, Some(value))
+        self.change(name, Some(Cow::Owned(raw_json.into())))
+    }
+
+    /// [`Edit::set`] without a copy of the value.
+    pub(crate) fn set_borrowed(self, name: &'a str, raw_json: &'a str) -> Self {
+        self.change(name, Some(Cow::Borrowed(raw_json)))
+    }
+
+    /// Room for so many changes.
+    pub(crate) fn with_room(mut self, changes: usize) -> Self {
+        self.changes.reserve(changes);
+        self
     }
 
     /// Sets `name` to a string.
     pub fn set_str(self, name: &'a str, value: &str) -> Self {
-        self.change(name, Some(text::quoted(value)))
+        self.change(name, Some(Cow::Owned(text::quoted(value))))
     }
 
     /// Removes every occurrence of `name`, each with its comma.
@@ -65,7 +72,13 @@ impl<'a> Edit<'a> {
     }
 
     /// Of several changes to one field the last counts.
-    fn change(mut self, name: &'a str, value: Option<String>) -> Self {
+    fn change(mut self, name: &'a str, value: Option<Cow<'a, str>>) -> Self {
+        debug_assert!(
+            value
+                .as_deref()
+                .is_none_or(|value| scan::check(value).is_ok()),
+            "`{name}` would not be valid JSON"
+        );
         match self.changes.iter_mut().find(|change| change.name == name) {
             Some(change) => change.value = value,
             None => self.changes.push(Change { name, value }),
@@ -75,34 +88,51 @@ impl<'a> Edit<'a> {
 
     /// The changed payload.
     pub fn finish(self) -> String {
-        let mut members = Vec::with_capacity(24);
+        let mut met = Vec::with_capacity(self.changes.len());
+        let mut end = None;
+        // Most fields are told from all changed ones by their length.
+        let lengths = self
+            .changes
+            .iter()
+            .fold(0, |lengths, change| lengths | length_bit(change.name.len()));
         let scanned = scan::members(self.raw, |member| {
-            members.push((member, self.change_of(member)));
+            let likely = !member.key.plain || lengths & length_bit(member.key.inside().len()) != 0;
+            if let Some(change) = likely.then(|| self.change_of(member)).flatten() {
+                met.push(Met {
+                    change,
+                    before: end,
+                    key: member.key,
+                    value: member.value,
+                });
+            }
+            end = Some(member.value.end);
         });
         if scanned.is_err() {
             debug_assert!(false, "edit of something that is no JSON object");
             return self.raw.to_owned();
         }
-        let mut last_place = vec![None; self.changes.len()];
-        for (place, (_, change)) in members.iter().enumerate() {
-            if let Some(change) = change {
-                last_place[*change] = Some(place);
-            }
-        }
+        self.splice(&met, end)
+    }
 
+    /// `met` are the members that changes name, `end` is where the last member ends.
+    fn splice(&self, met: &[Met], end: Option<usize>) -> String {
         let added: usize = self.changes.iter().map(Change::room).sum();
         let mut splice = Splice::new(self.raw, added);
-        for (place, (member, change)) in members.iter().enumerate() {
-            match change.map(|change| (&self.changes[change].value, last_place[change])) {
-                Some((None, _)) => splice.skip(member),
-                Some((Some(value), last)) if last == Some(place) => {
-                    splice.keep(member, Some(value.as_str()));
+        for (place, member) in met.iter().enumerate() {
+            match &self.changes[member.change].value {
+                None => splice.remove(member),
+                Some(value) => {
+                    let later = &met[place + 1..];
+                    if !later.iter().any(|other| other.change == member.change) {
+                        splice.replace(member, value);
+                    }
                 }
-                _ => splice.keep(member, None),
             }
         }
-        for (change, last) in self.changes.iter().zip(last_place) {
-            if let (Some(value), None) = (&change.value, last) {
+        splice.copy_to(end);
+        for (place, change) in self.changes.iter().enumerate() {
+            let Some(value) = &change.value else { continue };
+            if !met.iter().any(|member| member.change == place) {
                 splice.append(change.name, value);
             }
         }
@@ -115,6 +145,11 @@ impl<'a> Edit<'a> {
     }
 }
 
+/// One of 64 bits for a name's length.
+fn length_bit(length: usize) -> u64 {
+    1 << (length % 64)
+}
+
 impl Change<'_> {
     fn room(&self) -> usize {
         self.value
@@ -123,14 +158,24 @@ impl Change<'_> {
     }
 }
 
-/// Copies an object member by member. Between two kept neighbours the original separator is copied, so an untouched
-/// stretch keeps every byte.
+/// A member that a change names.
+struct Met {
+    change: usize,
+    /// Where the member before it ends; `None`: it is the first.
+    before: Option<usize>,
+    key: Span,
+    value: Span,
+}
+
+/// Copies an object in stretches, from one changed member to the next, so that every other byte is kept, separators
+/// between two kept neighbours included.
 struct Splice<'a> {
     raw: &'a str,
     out: String,
-    /// Where the last member seen ended, kept or not.
-    seen: Option<usize>,
-    empty: bool,
+    /// Everything before this was copied or left out.
+    done: usize,
+    /// All members so far were removed, so the next one's separator must go too.
+    bare: bool,
 }
 
 impl<'a> Splice<'a> {
@@ -138,66 +183,79 @@ impl<'a> Splice<'a> {
         Splice {
             raw,
             out: String::with_capacity(raw.len() + added),
-            seen: None,
-            empty: true,
+            done: 0,
+            bare: false,
         }
     }
 
-    fn raw(&self, from: usize, to: usize) -> &'a str {
-        self.raw.get(from..to).unwrap_or_default()
+    fn copy(&mut self, to: usize) {
+        self.out
+            .push_str(self.raw.get(self.done..to).unwrap_or_default());
+        self.done = to;
     }
 
-    /// Everything before the first member, brace included.
-    fn head(&mut self, member: &Member) {
-        if self.seen.is_none() {
-            self.out.push_str(self.raw(0, member.key.start));
-        }
-    }
-
-    fn keep(&mut self, member: &Member, value: Option<&str>) {
-        self.head(member);
-        if !self.empty {
-            let separator = self.raw(self.seen.unwrap_or_default(), member.key.start);
-            self.out.push_str(separator);
-        }
-        match value {
+    /// Up to the end of the last member, if it is not copied yet.
+    fn copy_to(&mut self, end: Option<usize>) {
+        match end {
+            Some(end) if end > self.done => {
+                self.skip_separator();
+                self.copy(end);
+            }
+            Some(_) => {}
             None => {
-                let whole = self.raw(member.key.start, member.value.end);
-                self.out.push_str(whole);
-            }
-            Some(value) => {
-                let key = self.raw(member.key.start, member.value.start);
-                self.out.push_str(key);
-                self.out.push_str(value);
+                // No member at all: up to behind the brace.
+                let brace = self.raw.find('{').map_or(0, |at| at + 1);
+                self.copy(brace);
+                self.bare = true;
             }
         }
-        self.seen = Some(member.value.end);
-        self.empty = false;
     }
 
-    fn skip(&mut self, member: &Member) {
-        self.head(member);
-        self.seen = Some(member.value.end);
+    /// Where nothing was kept yet, the comma before the next member, and the whitespace around it.
+    fn skip_separator(&mut self) {
+        if self.bare {
+            let rest = self.raw.get(self.done..).unwrap_or_default();
+            let kept = rest.trim_start_matches([' ', '\n', '\r', '\t', ',']);
+            self.done = self.raw.len() - kept.len();
+            self.bare = false;
+        }
+    }
+
+    fn replace(&mut self, member: &Met, value: &str) {
+        self.skip_separator();
+        self.copy(member.value.start);
+        self.out.push_str(value);
+        self.done = member.value.end;
+    }
+
+    fn remove(&mut self, member: &Met) {
+        match member.before {
+            None => {
+                self.copy(member.key.start);
+                self.bare = true;
+            }
+            // Members before it were kept since the last change.
+            Some(before) if before > self.done => {
+                self.skip_separator();
+                self.copy(before);
+            }
+            Some(_) => {}
+        }
+        self.done = member.value.end;
     }
 
     fn append(&mut self, name: &str, value: &str) {
-        if self.seen.is_none() {
-            let brace = self.raw.find('{').map_or(0, |at| at + 1);
-            self.out.push_str(self.raw(0, brace));
-            self.seen = Some(brace);
-        }
-        if !self.empty {
+        if !self.bare {
             self.out.push(',');
         }
+        self.bare = false;
         text::push_quoted(&mut self.out, name);
         self.out.push(':');
         self.out.push_str(value);
-        self.empty = false;
     }
 
     fn finish(mut self) -> String {
-        let rest = self.raw(self.seen.unwrap_or_default(), self.raw.len());
-        self.out.push_str(rest);
+        self.copy(self.raw.len());
         self.out
     }
 }

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
-use crate::payload::Payload;
+use crate::payload::{Field, Payload};
 use crate::queue_name::QueueName;
 use crate::retry;
 use crate::stamp::StampFormat;
@@ -50,29 +50,44 @@ pub fn record(
     fmt: StampFormat,
     current_queue: &str,
 ) -> String {
-    let retry_queue = payload.field("retry_queue").and_then(text::unquoted);
-    let retry_queue = retry_queue.filter(|queue| QueueName::check(queue).is_ok());
-    let now = fmt.write(now_ms);
+    let retry_queue = payload
+        .known(Field::RetryQueue)
+        .and_then(text::unquoted)
+        .filter(|queue| QueueName::check(queue).is_ok());
+    let message = first_chars(error.message, LONGEST_MESSAGE);
+    let class = first_chars(error.class, LONGEST_CLASS);
+    let lines = wanted_lines(payload);
+    let backtrace = lines.and_then(|lines| encode_backtrace(error.backtrace?, lines));
+
+    // All new values in one buffer, because a job may fail as often as it runs.
+    let mut values = Values::default();
+    let room = message.len() + class.len() + current_queue.len() + 64;
+    values.raw.reserve(room);
+    values.text(retry_queue.as_deref().unwrap_or(current_queue));
+    values.text(message);
+    values.text(class);
+    values.end(|raw| fmt.push(raw, now_ms));
+    values.end(|raw| raw.push_str(itoa::Buffer::new().format(count)));
+    let [queue, message, class, now, count] = values.split();
+
     let mut edit = payload
         .edit()
-        .set_str("queue", retry_queue.as_deref().unwrap_or(current_queue))
-        .set_str("error_message", first_chars(error.message, LONGEST_MESSAGE))
-        .set_str("error_class", first_chars(error.class, LONGEST_CLASS));
+        .with_room(7)
+        .set_borrowed("queue", queue)
+        .set_borrowed("error_message", message)
+        .set_borrowed("error_class", class);
     let first = retry::never_failed(payload);
     // Without a readable `failed_at` the window of `retry_for` would never end.
     if first || payload.stamp("failed_at").is_none() {
-        edit = edit.set("failed_at", now.as_str());
+        edit = edit.set_borrowed("failed_at", now);
     }
-    edit = edit.set("retry_count", count.to_string());
+    edit = edit.set_borrowed("retry_count", count);
     if !first {
-        edit = edit.set("retried_at", now);
+        edit = edit.set_borrowed("retried_at", now);
     }
-    if let Some(lines) = wanted_lines(payload) {
-        edit = match error
-            .backtrace
-            .and_then(|trace| encode_backtrace(trace, lines))
-        {
-            Some(encoded) => edit.set_str("error_backtrace", &encoded),
+    if lines.is_some() {
+        edit = match &backtrace {
+            Some(encoded) => edit.set_str("error_backtrace", encoded),
             // The last failure's trace beside this failure's message would mislead.
             None => edit.remove("error_backtrace"),
         };
@@ -80,15 +95,48 @@ pub fn record(
     edit.finish()
 }
 
+/// Raw JSON values, one after the other.
+#[derive(Default)]
+struct Values {
+    raw: String,
+    ends: [usize; 5],
+    count: usize,
+}
+
+impl Values {
+    fn text(&mut self, text: &str) {
+        self.end(|raw| text::push_quoted(raw, text));
+    }
+
+    fn end(&mut self, push: impl FnOnce(&mut String)) {
+        push(&mut self.raw);
+        self.ends[self.count] = self.raw.len();
+        self.count += 1;
+    }
+
+    fn split(&self) -> [&str; 5] {
+        let mut start = 0;
+        self.ends.map(|end| {
+            let value = self.raw.get(start..end).unwrap_or_default();
+            start = end;
+            value
+        })
+    }
+}
+
 /// How many lines of backtrace the payload asks to store.
 fn wanted_lines(payload: &Payload) -> Option<usize> {
-    match payload.field("backtrace")? {
+    match payload.known(Field::Backtrace)? {
         "true" => Some(usize::MAX),
         raw => raw.parse().ok().filter(|lines| *lines > 0),
     }
 }
 
 fn first_chars(text: &str, count: usize) -> &str {
+    // As many bytes hold no more characters.
+    if text.len() <= count {
+        return text;
+    }
     match text.char_indices().nth(count) {
         Some((end, _)) => text.get(..end).unwrap_or(text),
         None => text,

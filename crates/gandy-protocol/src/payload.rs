@@ -2,14 +2,18 @@
 //!
 //! Belongs here: reading. Does not belong here: changing a payload (`edit`) and building a new one (`record`).
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::edit::Edit;
 use crate::retry::RetrySetting;
-use crate::scan::{self, Span};
+use crate::scan::{self, Fault, Name, Span};
 use crate::stamp::Stamp;
 use crate::text;
+
+mod known;
+
+pub(crate) use known::Field;
+use known::Places;
 
 /// A job's JSON exactly as it stands in Redis, with the spans of the fields Gandy reads.
 ///
@@ -29,73 +33,15 @@ use crate::text;
 #[derive(Clone)]
 pub struct Payload {
     raw: String,
-    class: Text,
-    jid: Text,
-    queue: Option<Text>,
-    wrapped: Option<Text>,
-    args: Span,
-    retry: Option<Span>,
-    retry_count: Option<Span>,
-    created_at: Option<Span>,
-    enqueued_at: Option<Span>,
+    places: Places,
+    /// Where one of the texts has an escape: all of them, decoded.
+    decoded: Option<Box<Texts>>,
 }
 
-/// The text of a JSON string: a place in the raw payload, or a copy where escapes had to be resolved.
-#[derive(Clone)]
-enum Text {
-    Span(Span),
-    Copy(Box<str>),
-}
+/// `class`, `jid`, `queue` and `wrapped`, in the order of [`Field`]. `None`: not there, not a string, empty, or no valid text.
+type Texts = [Option<Box<str>>; 4];
 
-impl Text {
-    /// `None`: not a string, empty, or no valid text.
-    fn read(raw: &str, span: Span) -> Option<Text> {
-        let text = span.text(raw).filter(|text| !text.is_empty())?;
-        Some(match text {
-            Cow::Borrowed(_) => Text::Span(span.inside()),
-            Cow::Owned(text) => Text::Copy(text.into()),
-        })
-    }
-
-    fn of<'a>(&'a self, raw: &'a str) -> &'a str {
-        match self {
-            Text::Span(span) => span.of(raw),
-            Text::Copy(text) => text,
-        }
-    }
-}
-
-/// The last value of each field that Gandy knows by name.
-#[derive(Default)]
-struct Known {
-    class: Option<Span>,
-    args: Option<Span>,
-    jid: Option<Span>,
-    queue: Option<Span>,
-    wrapped: Option<Span>,
-    retry: Option<Span>,
-    retry_count: Option<Span>,
-    created_at: Option<Span>,
-    enqueued_at: Option<Span>,
-}
-
-impl Known {
-    fn note(&mut self, name: &str, value: Span) {
-        let place = match name {
-            "class" => &mut self.class,
-            "args" => &mut self.args,
-            "jid" => &mut self.jid,
-            "queue" => &mut self.queue,
-            "wrapped" => &mut self.wrapped,
-            "retry" => &mut self.retry,
-            "retry_count" => &mut self.retry_count,
-            "created_at" => &mut self.created_at,
-            "enqueued_at" => &mut self.enqueued_at,
-            _ => return,
-        };
-        *place = Some(value);
-    }
-}
+const TEXTS: [Field; 4] = [Field::Class, Field::Jid, Field::Queue, Field::Wrapped];
 
 impl Payload {
     /// Reads a payload in one pass, at any depth of nesting in the arguments.
@@ -103,7 +49,7 @@ impl Payload {
     /// # Errors
     ///
     /// [`Unparsable`], with the bytes given back, unless it is a JSON object (UTF-8, no byte order mark) with a
-    /// non-empty string `class`, an array `args` and a non-empty string `jid`.
+    /// non-empty string `class`, an array `args` and a non-empty string `jid`, of at most 4 GiB.
     pub fn parse(raw: Vec<u8>) -> Result<Payload, Unparsable> {
         let raw = match String::from_utf8(raw) {
             Ok(raw) => raw,
@@ -115,18 +61,11 @@ impl Payload {
                 });
             }
         };
-        match Payload::spans(&raw) {
-            Ok((known, class, jid, args)) => Ok(Payload {
-                class,
-                jid,
-                args,
-                queue: known.queue.and_then(|span| Text::read(&raw, span)),
-                wrapped: known.wrapped.and_then(|span| Text::read(&raw, span)),
-                retry: known.retry,
-                retry_count: known.retry_count,
-                created_at: known.created_at,
-                enqueued_at: known.enqueued_at,
+        match Payload::read(&raw) {
+            Ok((places, decoded)) => Ok(Payload {
                 raw,
+                places,
+                decoded,
             }),
             Err(reason) => Err(Unparsable {
                 raw: raw.into_bytes(),
@@ -135,24 +74,35 @@ impl Payload {
         }
     }
 
-    fn spans(raw: &str) -> Result<(Known, Text, Text, Span), String> {
-        let mut known = Known::default();
-        scan::members(raw, |member| {
-            if let Some(name) = member.key.text(raw) {
-                known.note(&name, member.value);
-            }
-        })
-        .map_err(|fault| not_an_object(raw).unwrap_or_else(|| fault.to_string()))?;
-        let class = required_text(raw, "class", known.class)?;
-        let jid = required_text(raw, "jid", known.jid)?;
-        let args = known.args.ok_or("no `args`")?;
-        if !args.of(raw).starts_with('[') {
-            return Err(format!(
-                "`args` is {}, not an array",
-                text::kind(args.of(raw))
-            ));
+    #[inline(always)]
+    fn read(raw: &str) -> Result<(Places, Option<Box<Texts>>), String> {
+        if u32::try_from(raw.len()).is_err() {
+            return Err("longer than 4 GiB".to_owned());
         }
-        Ok((known, class, jid, args))
+        let (places, plain) = scan_places(raw)
+            .map_err(|fault| not_an_object(raw).unwrap_or_else(|| fault.to_string()))?;
+        let decoded = if plain { None } else { decode(raw, places) };
+        let text = |field| text(raw, places, decoded.as_deref(), field);
+        if text(Field::Class).is_none() {
+            return Err(no_text("class", places.get(Field::Class, raw)));
+        }
+        if text(Field::Jid).is_none() {
+            return Err(no_text("jid", places.get(Field::Jid, raw)));
+        }
+        match places.get(Field::Args, raw) {
+            Some(args) if args.starts_with('[') => Ok((places, decoded)),
+            Some(args) => Err(format!("`args` is {}, not an array", text::kind(args))),
+            None => Err("no `args`".to_owned()),
+        }
+    }
+
+    /// The raw JSON of a field that Gandy reads.
+    pub(crate) fn known(&self, field: Field) -> Option<&str> {
+        self.places.get(field, &self.raw)
+    }
+
+    fn text(&self, field: Field) -> Option<&str> {
+        text(&self.raw, self.places, self.decoded.as_deref(), field)
     }
 
     /// The JSON as it came.
@@ -167,44 +117,36 @@ impl Payload {
 
     /// The class that Redis names: for ActiveJob the wrapper. Handlers are looked up by it.
     pub fn class(&self) -> &str {
-        self.class.of(&self.raw)
+        self.text(Field::Class).unwrap_or_default()
     }
 
     /// The job's id: 24 hex digits from Sidekiq and Gandy, any non-empty text from others.
     pub fn jid(&self) -> &str {
-        self.jid.of(&self.raw)
+        self.text(Field::Jid).unwrap_or_default()
     }
 
     /// The raw JSON array of the arguments.
     pub fn args(&self) -> &str {
-        self.args.of(&self.raw)
+        self.known(Field::Args).unwrap_or_default()
     }
 
     /// The queue that the payload names; where it was fetched from may be another.
     pub fn queue(&self) -> Option<&str> {
-        self.queue.as_ref().map(|queue| queue.of(&self.raw))
+        self.text(Field::Queue)
     }
 
     /// The class under which metrics and logs count: `wrapped` (ActiveJob's real class) if it is a string, else `class`.
     /// Not Sidekiq's `display_class` field, which is a label for people; read that with [`Payload::field`].
     pub fn display_class(&self) -> &str {
-        match &self.wrapped {
-            Some(wrapped) => wrapped.of(&self.raw),
-            None => self.class(),
-        }
+        self.text(Field::Wrapped).unwrap_or_else(|| self.class())
     }
 
     /// The raw JSON text of a top-level field; of several with that name the last.
     pub fn field(&self, name: &str) -> Option<&str> {
-        let known = match name {
-            "args" => return Some(self.args()),
-            "retry" => self.retry,
-            "retry_count" => self.retry_count,
-            "created_at" => self.created_at,
-            "enqueued_at" => self.enqueued_at,
-            _ => field(&self.raw, name),
-        };
-        known.map(|span| span.of(&self.raw))
+        match Field::named(Name::of(name.as_bytes())) {
+            Some(known) => self.known(known),
+            None => field(&self.raw, name).map(|span| span.of(&self.raw)),
+        }
     }
 
     /// A time field such as `created_at` or `failed_at`, in any of the forms that [`Stamp::from_json`] reads.
@@ -214,16 +156,14 @@ impl Payload {
 
     /// The `retry` field. Anything but a boolean or an integer counts as absent.
     pub fn retry(&self) -> RetrySetting {
-        self.retry.map_or(RetrySetting::Absent, |span| {
-            RetrySetting::from_json(span.of(&self.raw))
-        })
+        self.known(Field::Retry)
+            .map_or(RetrySetting::Absent, RetrySetting::from_json)
     }
 
     /// 0 after the first failure, 1 after the second… `None`: never failed, or a person retried it right after its first
     /// failure (Sidekiq then counts down to -1).
     pub fn retry_count(&self) -> Option<u32> {
-        let raw = self.retry_count?.of(&self.raw);
-        let count = integer(raw)?.max(-1);
+        let count = integer(self.known(Field::RetryCount)?)?.max(-1);
         (count >= 0).then(|| u32::try_from(count).unwrap_or(u32::MAX))
     }
 
@@ -270,13 +210,76 @@ pub(crate) fn integer(raw: &str) -> Option<i64> {
     Some(raw.parse().unwrap_or(limit))
 }
 
-fn required_text(raw: &str, name: &str, span: Option<Span>) -> Result<Text, String> {
-    let span = span.ok_or_else(|| format!("no `{name}`"))?;
-    Text::read(raw, span).ok_or_else(|| match text::kind(span.of(raw)) {
-        "a string" if span.end - span.start == 2 => format!("`{name}` is empty"),
-        "a string" => format!("`{name}` holds half a surrogate pair"),
-        kind => format!("`{name}` is {kind}, not a string"),
-    })
+/// Where the known fields lie, and whether no escape was met. Not inlined: the loop needs all registers for itself.
+#[inline(never)]
+fn scan_places(raw: &str) -> Result<(Places, bool), Fault> {
+    let mut places = Places::default();
+    let mut plain = true;
+    scan::members_with(raw, Field::leading, |leading, member| {
+        plain = member.value.plain;
+        let field = leading.or_else(|| Field::named(member.name));
+        if let Some(field) = field.or_else(|| escaped_field(raw, member.key)) {
+            places.note(field, member.value);
+        }
+    })?;
+    Ok((places, plain))
+}
+
+/// A known field whose name was written with escapes.
+#[inline(always)]
+fn escaped_field(raw: &str, key: Span) -> Option<Field> {
+    if key.plain {
+        return None;
+    }
+    Field::named(Name::of(key.text(raw)?.as_bytes()))
+}
+
+/// One of [`TEXTS`].
+#[inline(always)]
+fn text<'a>(
+    raw: &'a str,
+    places: Places,
+    decoded: Option<&'a Texts>,
+    field: Field,
+) -> Option<&'a str> {
+    match decoded {
+        Some(texts) => texts.get(field as usize)?.as_deref(),
+        None => {
+            let inside = places.get(field, raw)?.strip_prefix('"')?;
+            inside.strip_suffix('"').filter(|text| !text.is_empty())
+        }
+    }
+}
+
+/// The texts without their escapes; `None`: there are none in them.
+#[cold]
+#[inline(never)]
+fn decode(raw: &str, places: Places) -> Option<Box<Texts>> {
+    let value = |field| places.get(field, raw);
+    if !TEXTS
+        .iter()
+        .any(|field| value(*field).is_some_and(|raw| raw.contains('\\')))
+    {
+        return None;
+    }
+    let text = |field| {
+        let text = text::unquoted(value(field)?)?;
+        (!text.is_empty()).then(|| text.into())
+    };
+    Some(Box::new(TEXTS.map(text)))
+}
+
+/// Why the required field `name`, whose value is `raw`, is no text.
+#[cold]
+fn no_text(name: &str, raw: Option<&str>) -> String {
+    match raw {
+        None => format!("no `{name}`"),
+        Some("\"\"") => format!("`{name}` is empty"),
+        Some(raw) => match text::kind(raw) {
+            "a string" => format!("`{name}` holds half a surrogate pair"),
+            kind => format!("`{name}` is {kind}, not a string"),
+        },
+    }
 }
 
 /// Why the text cannot even begin an object, in words that help more than "expected '{'".

@@ -223,16 +223,18 @@ impl JobRecord {
         let mut object = Object {
             out: String::with_capacity(room),
         };
-        if let Some(retry) = self.retry.to_json() {
-            object.raw("retry", &retry);
+        match self.retry {
+            RetrySetting::Absent => {}
+            RetrySetting::Always => object.raw("retry", "true"),
+            RetrySetting::Never => object.raw("retry", "false"),
+            RetrySetting::Times(times) => object.number("retry", times),
         }
         object.text("queue", &self.queue);
         if !self.tags.is_empty() {
-            let tags: Vec<String> = self.tags.iter().map(|tag| text::quoted(tag)).collect();
-            object.raw("tags", &format!("[{}]", tags.join(",")));
+            object.texts("tags", &self.tags);
         }
         if let Some(seconds) = self.retry_for {
-            object.raw("retry_for", &seconds.to_string());
+            object.number("retry_for", seconds);
         }
         if let Some(dead) = self.dead {
             object.raw("dead", if dead { "true" } else { "false" });
@@ -240,20 +242,25 @@ impl JobRecord {
         match self.backtrace {
             None => {}
             Some(Backtrace::All) => object.raw("backtrace", "true"),
-            Some(Backtrace::Lines(lines)) => object.raw("backtrace", &lines.to_string()),
+            Some(Backtrace::Lines(lines)) => object.number("backtrace", lines),
         }
         if let Some(queue) = &self.retry_queue {
             object.text("retry_queue", queue);
         }
         for (name, raw) in &self.extra {
-            object.raw(name, raw);
+            object.comma();
+            text::push_quoted(&mut object.out, name);
+            object.out.push(':');
+            object.out.push_str(raw);
         }
         object.raw("args", &self.args);
         object.text("class", &self.class);
         object.text("jid", &self.jid);
-        object.raw("created_at", &self.stamps.write(self.created_at.millis()));
+        object.key("created_at");
+        self.stamps.push(&mut object.out, self.created_at.millis());
         if let Some(stamp) = self.enqueued_at {
-            object.raw("enqueued_at", &self.stamps.write(stamp.millis()));
+            object.key("enqueued_at");
+            self.stamps.push(&mut object.out, stamp.millis());
         }
         object.out.push('}');
         object.out
@@ -275,22 +282,49 @@ fn check_queue(field: &'static str, name: &str) -> Result<(), RecordError> {
     QueueName::check(name).map_err(|source| RecordError::Queue { field, source })
 }
 
-/// Writes an object's members one after the other.
+/// Writes an object's members one after the other. The names passed need no escape.
 struct Object {
     out: String,
 }
 
 impl Object {
-    fn raw(&mut self, name: &str, raw: &str) {
+    #[inline(always)]
+    fn comma(&mut self) {
         self.out.push(if self.out.is_empty() { '{' } else { ',' });
-        text::push_quoted(&mut self.out, name);
-        self.out.push(':');
+    }
+
+    #[inline(always)]
+    fn key(&mut self, name: &'static str) {
+        self.comma();
+        self.out.push('"');
+        self.out.push_str(name);
+        self.out.push_str("\":");
+    }
+
+    #[inline(always)]
+    fn raw(&mut self, name: &'static str, raw: &str) {
+        self.key(name);
         self.out.push_str(raw);
     }
 
-    fn text(&mut self, name: &str, value: &str) {
-        self.raw(name, "");
+    #[inline(always)]
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.key(name);
         text::push_quoted(&mut self.out, value);
+    }
+
+    fn number(&mut self, name: &'static str, number: u32) {
+        self.key(name);
+        self.out.push_str(itoa::Buffer::new().format(number));
+    }
+
+    fn texts(&mut self, name: &'static str, texts: &[String]) {
+        self.key(name);
+        for (place, text) in texts.iter().enumerate() {
+            self.out.push(if place == 0 { '[' } else { ',' });
+            text::push_quoted(&mut self.out, text);
+        }
+        self.out.push(']');
     }
 }
 

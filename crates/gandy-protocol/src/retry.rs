@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::payload::{Payload, integer};
+use crate::payload::{Field, Payload, integer};
 
 /// The `retry` setting of a payload or a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -134,7 +134,7 @@ pub fn decide(
         let delay_ms = delay_ms(count, base_delay, random);
         return Verdict::Retry { delay_ms, count };
     }
-    if payload.field("dead") == Some("false") {
+    if payload.known(Field::Dead) == Some("false") {
         Verdict::Drop
     } else {
         Verdict::Dead
@@ -151,13 +151,13 @@ pub fn next_count(payload: &Payload) -> u32 {
 /// The `retry_count` to write when a person retries a job by hand: one less, so that the run is not charged (Sidekiq's
 /// own rule; -1 is possible). `None`: the payload has no count to change.
 pub fn count_after_manual_retry(payload: &Payload) -> Option<i64> {
-    let count = integer(payload.field("retry_count")?)?;
+    let count = integer(payload.known(Field::RetryCount)?)?;
     Some(count.saturating_sub(1).max(-1))
 }
 
 /// Whether the payload records no failure yet.
 pub(crate) fn never_failed(payload: &Payload) -> bool {
-    payload.field("retry_count").and_then(integer).is_none()
+    payload.known(Field::RetryCount).and_then(integer).is_none()
 }
 
 fn first_failure_ms(payload: &Payload, now_ms: i64) -> i64 {
@@ -168,7 +168,7 @@ fn first_failure_ms(payload: &Payload, now_ms: i64) -> i64 {
 }
 
 fn retry_for_ms(payload: &Payload) -> Option<i64> {
-    let raw = payload.field("retry_for")?;
+    let raw = payload.known(Field::RetryFor)?;
     let number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let seconds: f64 = raw.parse().ok().filter(|_| number)?;
     (seconds <= LONGEST_RETRY_FOR_S).then_some((seconds * 1_000.0) as i64)

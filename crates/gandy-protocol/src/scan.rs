@@ -4,7 +4,7 @@
 //!
 //! Written by hand because every job is scanned once and edited by byte position. `serde_json` gives no positions, and its
 //! `RawValue`, whose address could tell them, takes 7,200 instructions for the 305 bytes of `examples/hot_path.rs` where
-//! this takes 4,100. A property test holds both to the same verdict.
+//! the whole of `Payload::parse` takes 3,443. A property test holds both to the same verdict and the same members.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,21 +15,33 @@ mod nesting;
 mod run;
 
 use nesting::Nesting;
-use run::{no_digit, special};
+pub(crate) use run::{Name, is_plain};
+use run::{Text, from_no_digit, from_special};
 
 /// Where a value or a key lies in the scanned text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// No backslash lies in it.
-    plain: bool,
+    /// No backslash lies in it. (False: one may, or lies before it.)
+    pub(crate) plain: bool,
 }
 
 impl Span {
     pub(crate) fn of(self, text: &str) -> &str {
         // Spans lie on ASCII delimiters of the text that they were scanned from, so `get` always finds them.
         text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn without_colon(self) -> Span {
+        Span {
+            end: self.end - 1,
+            ..self
+        }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
     }
 
     /// What lies between the quotes of a string.
@@ -56,6 +68,8 @@ impl Span {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
     pub(crate) key: Span,
+    /// The key's name, to compare.
+    pub(crate) name: Name,
     pub(crate) value: Span,
 }
 
@@ -74,267 +88,383 @@ impl fmt::Display for Fault {
 
 /// Hands each member of the object `text` to `each`, in order. `text` may be surrounded by whitespace.
 /// Members are handed out before the rest is known to be valid: use them only after `Ok`.
-pub(crate) fn members(text: &str, each: impl FnMut(Member)) -> Result<(), Fault> {
+pub(crate) fn members(text: &str, mut each: impl FnMut(Member)) -> Result<(), Fault> {
+    members_with(text, |_| None::<((), _)>, |_, member| each(member))
+}
+
+/// The same for who can tell some keys by how the text goes on behind their opening quote: `leading` gives what they are
+/// and the text behind their colon. (Their [`Member::name`] is left out.)
+#[inline(always)]
+pub(crate) fn members_with<'a, K>(
+    text: &'a str,
+    leading: impl Fn(&'a [u8]) -> Option<(K, &'a [u8])>,
+    each: impl FnMut(Option<K>, Member),
+) -> Result<(), Fault> {
     let mut scanner = Scanner::new(text);
-    let end = scanner.object(each);
-    scanner.finish(end)
+    let rest = scanner.object(leading, each);
+    scanner.finish(rest)
 }
 
 /// Whether `text` is exactly one JSON value with nothing around it but whitespace.
 pub(crate) fn check(text: &str) -> Result<(), Fault> {
     let mut scanner = Scanner::new(text);
-    let end = scanner.value(scanner.skip(0));
-    scanner.finish(end)
+    let rest = scanner.value(skip(scanner.bytes));
+    scanner.finish(rest)
 }
 
-/// Its functions take the place where something begins and give the place behind it; `None`: see `fault`.
+/// Its functions take the text from where something begins and give the text behind it; `None`: see `fault`.
 ///
-/// For speed (counted with `examples/hot_path.rs`): places travel in registers, where a `Result` with the fault in it goes
-/// through memory and cost a quarter more instructions. What is read for every member is inlined into the loop over them;
-/// left to the compiler, the calls cost another fifth.
+/// For speed (counted with `examples/hot_path.rs`): the rest of the text travels in two registers, and its length is checked
+/// once for eight bytes. What is read for every member is inlined into the loop over them, and what a compact payload
+/// does not hold (whitespace, escapes, faults) is kept out of it.
 struct Scanner<'a> {
     bytes: &'a [u8],
-    nesting: Nesting,
-    /// No escape was met since this was last set.
+    /// No escape was met yet.
     plain: bool,
     fault: Option<Fault>,
 }
+
+/// What is left of the text.
+type Rest<'a> = &'a [u8];
 
 impl<'a> Scanner<'a> {
     fn new(text: &'a str) -> Self {
         Scanner {
             bytes: text.as_bytes(),
-            nesting: Nesting::default(),
             plain: true,
             fault: None,
         }
     }
 
+    /// Where `rest` begins.
+    #[inline(always)]
+    fn at(&self, rest: &[u8]) -> usize {
+        self.bytes.len() - rest.len()
+    }
+
     #[cold]
-    fn fail<T>(&mut self, at: usize, what: &'static str) -> Option<T> {
-        let what = if at < self.bytes.len() {
-            what
-        } else {
+    #[inline(never)]
+    fn fail<T>(&mut self, rest: Rest<'a>, what: &'static str) -> Option<T> {
+        let what = if rest.is_empty() {
             "the text ends too early"
+        } else {
+            what
         };
+        let at = self.at(rest);
         self.fault = Some(Fault { at, what });
         None
     }
 
-    /// The verdict, when the text should end at `end`.
-    fn finish(mut self, end: Option<usize>) -> Result<(), Fault> {
-        if let Some(end) = end
-            .map(|end| self.skip(end))
-            .filter(|end| *end < self.bytes.len())
-        {
-            self.fail::<()>(end, "text follows after the JSON value");
-        }
+    /// The verdict, when the text should end at `rest`.
+    #[inline(always)]
+    fn finish(mut self, rest: Option<Rest<'a>>) -> Result<(), Fault> {
+        match rest.map(skip) {
+            Some([]) => return Ok(()),
+            Some(rest) => self.fail(rest, "text follows after the JSON value"),
+            None => None::<()>,
+        };
         self.fault.map_or(Ok(()), Err)
     }
 
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.bytes.get(at).copied()
-    }
-
-    /// Past whitespace.
-    fn skip(&self, mut at: usize) -> usize {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte(at) {
-            at += 1;
-        }
-        at
-    }
-
-    fn expect(&mut self, at: usize, byte: u8, what: &'static str) -> Option<usize> {
-        if self.byte(at) == Some(byte) {
-            Some(at + 1)
-        } else {
-            self.fail(at, what)
-        }
-    }
-
-    fn object(&mut self, mut each: impl FnMut(Member)) -> Option<usize> {
-        let mut at = self.expect(self.skip(0), b'{', "expected '{'")?;
-        at = self.skip(at);
-        if self.byte(at) == Some(b'}') {
-            return Some(at + 1);
-        }
-        loop {
-            let key = self.span(at, Self::key)?;
-            at = self.colon(key.end)?;
-            let value = self.span(at, Self::value)?;
-            each(Member { key, value });
-            at = self.skip(value.end);
-            if self.byte(at) != Some(b',') {
-                return self.expect(at, b'}', "expected ',' or '}'");
-            }
-            at = self.skip(at + 1);
-        }
-    }
-
-    fn span(
+    #[inline(always)]
+    fn object<K>(
         &mut self,
-        start: usize,
-        read: impl FnOnce(&mut Self, usize) -> Option<usize>,
-    ) -> Option<Span> {
-        self.plain = true;
-        let end = read(self, start)?;
-        let plain = self.plain;
-        Some(Span { start, end, plain })
-    }
-
-    fn key(&mut self, at: usize) -> Option<usize> {
-        let inside = self.expect(at, b'"', "expected a key in quotes")?;
-        self.string(inside)
-    }
-
-    /// From the end of a key to its value.
-    fn colon(&mut self, at: usize) -> Option<usize> {
-        let behind = self.expect(self.skip(at), b':', "expected ':'")?;
-        Some(self.skip(behind))
-    }
-
-    #[inline(always)]
-    fn value(&mut self, at: usize) -> Option<usize> {
-        match self.byte(at) {
-            Some(b'{' | b'[') => self.container(at),
-            _ => self.scalar(at),
+        leading: impl Fn(Rest<'a>) -> Option<(K, Rest<'a>)>,
+        mut each: impl FnMut(Option<K>, Member),
+    ) -> Option<Rest<'a>> {
+        let mut rest = match skip(self.bytes) {
+            [b'{', inside @ ..] => skip(inside),
+            rest => return self.fail(rest, "expected '{'"),
+        };
+        if let [b'}', behind @ ..] = rest {
+            return Some(behind);
         }
-    }
-
-    #[inline(always)]
-    fn scalar(&mut self, at: usize) -> Option<usize> {
-        match self.byte(at) {
-            Some(b'"') => self.string(at + 1),
-            Some(b'-' | b'0'..=b'9') => self.number(at),
-            Some(b't') => self.literal(at, b"true"),
-            Some(b'f') => self.literal(at, b"false"),
-            Some(b'n') => self.literal(at, b"null"),
-            _ => self.fail(at, "expected a value"),
-        }
-    }
-
-    /// An object or array of any depth. A loop, because recursion on hostile nesting would end the process:
-    /// a stack overflow is not a panic and cannot be caught.
-    fn container(&mut self, mut at: usize) -> Option<usize> {
         loop {
-            at = match self.byte(at) {
-                Some(open @ (b'{' | b'[')) => {
-                    let object = open == b'{';
-                    at = self.skip(at + 1);
-                    if self.byte(at) == Some(if object { b'}' } else { b']' }) {
-                        at + 1
-                    } else {
-                        self.nesting.push(object);
-                        if object {
-                            at = self.key(at)?;
-                            at = self.colon(at)?;
+            let start = self.at(rest);
+            let inside = match rest {
+                [b'"', inside @ ..] => inside,
+                _ => return self.fail(rest, "expected a key in quotes"),
+            };
+            let mut name = Name::OTHER;
+            let known;
+            let key;
+            (known, rest) = match leading(inside) {
+                Some((known, behind)) => {
+                    key = self.span(start, behind).without_colon();
+                    (Some(known), behind)
+                }
+                None => {
+                    (name, rest) = match run::key(inside) {
+                        Some(named) => named,
+                        None => self.other_key(inside)?,
+                    };
+                    key = self.span(start, rest);
+                    match rest {
+                        [b':', behind @ ..] => (None, behind),
+                        _ => (None, self.colon(rest)?),
+                    }
+                }
+            };
+            if let [0..=b' ', ..] = rest {
+                rest = skip(rest);
+            }
+            let start = self.at(rest);
+            rest = match rest {
+                [b'"', inside @ ..] => self.string(inside)?,
+                [b'-' | b'0'..=b'9', ..] => self.number(rest)?,
+                [b'{' | b'[', ..] => self.container(rest)?,
+                _ => self.literal(rest)?,
+            };
+            let value = self.span(start, rest);
+            each(known, Member { key, name, value });
+            if let [0..=b' ', ..] = rest {
+                rest = skip(rest);
+            }
+            rest = match rest {
+                [b',', behind @ ..] => behind,
+                [b'}', behind @ ..] => return Some(behind),
+                _ => return self.fail(rest, "expected ',' or '}'"),
+            };
+            if let [0..=b' ', ..] = rest {
+                rest = skip(rest);
+            }
+        }
+    }
+
+    /// A key that is long, escaped, beyond ASCII, or among the last bytes of the text.
+    #[cold]
+    #[inline(never)]
+    fn other_key(&mut self, inside: Rest<'a>) -> Option<(Name, Rest<'a>)> {
+        let rest = self.string_from(inside)?;
+        let len = inside.len() - rest.len() - 1;
+        let name = inside.get(..len).unwrap_or_default();
+        // An escaped name has a backslash, which no plain name has.
+        Some((Name::of(name), rest))
+    }
+
+    /// From the end of a key to behind its colon.
+    #[cold]
+    #[inline(never)]
+    fn colon(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match skip(rest) {
+            [b':', behind @ ..] => Some(behind),
+            rest => self.fail(rest, "expected ':'"),
+        }
+    }
+
+    #[inline(always)]
+    fn span(&self, start: usize, rest: &[u8]) -> Span {
+        Span {
+            start,
+            end: self.at(rest),
+            plain: self.plain,
+        }
+    }
+
+    /// A value of any kind.
+    fn value(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match rest {
+            [b'"', inside @ ..] => self.string(inside),
+            [b'-' | b'0'..=b'9', ..] => self.number(rest),
+            [b'{' | b'[', ..] => self.container(rest),
+            _ => self.literal(rest),
+        }
+    }
+
+    /// Not inlined: it is rare, and its comparisons would take the registers that the loops need.
+    #[inline(never)]
+    fn literal(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        if let Some((word, behind)) = rest.split_first_chunk() {
+            match word {
+                b"true" | b"null" => return Some(behind),
+                b"fals" => {
+                    if let [b'e', behind @ ..] = behind {
+                        return Some(behind);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.fail(rest, "expected a value")
+    }
+
+    /// An object or array of any depth; `rest` begins with its bracket. A loop, because recursion on hostile nesting would
+    /// end the process: a stack overflow is not a panic and cannot be caught.
+    #[inline(never)]
+    fn container(&mut self, mut rest: Rest<'a>) -> Option<Rest<'a>> {
+        let mut nesting = Nesting::default();
+        loop {
+            // One value; of a container its opening bracket, and so on inwards.
+            loop {
+                rest = match rest {
+                    [b'"', inside @ ..] => self.string(inside)?,
+                    [b'-' | b'0'..=b'9', ..] => self.number(rest)?,
+                    [open @ (b'{' | b'['), inside @ ..] => {
+                        let object = *open == b'{';
+                        nesting.push(object);
+                        rest = skip(inside);
+                        match rest {
+                            [b']', ..] if !object => break,
+                            [b'}', ..] if object => break,
+                            _ if object => rest = self.key(rest)?,
+                            _ => {}
                         }
                         continue;
                     }
-                }
-                _ => self.scalar(at)?,
-            };
-            loop {
-                let Some(object) = self.nesting.top() else {
-                    return Some(at);
+                    _ => self.literal(rest)?,
                 };
-                at = self.skip(at);
-                match (self.byte(at), object) {
-                    (Some(b','), false) => {
-                        at = self.skip(at + 1);
+                break;
+            }
+            // What ends with it, up to a comma.
+            loop {
+                match rest {
+                    [b',', behind @ ..] => {
+                        rest = behind;
+                        if let [0..=b' ', ..] = rest {
+                            rest = skip(rest);
+                        }
+                        if nesting.object() {
+                            rest = self.key(rest)?;
+                        }
                         break;
                     }
-                    (Some(b','), true) => {
-                        at = self.key(self.skip(at + 1))?;
-                        at = self.colon(at)?;
-                        break;
+                    [b'}', behind @ ..] if nesting.object() => rest = behind,
+                    [b']', behind @ ..] if !nesting.object() => rest = behind,
+                    [b' ' | b'\n' | b'\r' | b'\t', ..] => {
+                        rest = skip(rest);
+                        continue;
                     }
-                    (Some(b'}'), true) | (Some(b']'), false) => {
-                        self.nesting.pop();
-                        at += 1;
-                    }
-                    (_, true) => return self.fail(at, "expected ',' or '}'"),
-                    (_, false) => return self.fail(at, "expected ',' or ']'"),
+                    _ if nesting.object() => return self.fail(rest, "expected ',' or '}'"),
+                    _ => return self.fail(rest, "expected ',' or ']'"),
+                }
+                if !nesting.pop() {
+                    return Some(rest);
                 }
             }
         }
     }
 
-    fn literal(&mut self, at: usize, word: &'static [u8]) -> Option<usize> {
-        if self.bytes[at..].starts_with(word) {
-            Some(at + word.len())
-        } else {
-            self.fail(at, "expected a value")
+    /// A key of a container, up to its value.
+    #[inline(always)]
+    fn key(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let mut rest = match rest {
+            [b'"', inside @ ..] => self.string(inside)?,
+            _ => return self.fail(rest, "expected a key in quotes"),
+        };
+        rest = match rest {
+            [b':', behind @ ..] => behind,
+            _ => self.colon(rest)?,
+        };
+        if let [0..=b' ', ..] = rest {
+            rest = skip(rest);
+        }
+        Some(rest)
+    }
+
+    #[inline(always)]
+    fn number(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let digits = match rest {
+            [b'-', digits @ ..] => digits,
+            digits => digits,
+        };
+        let rest = match digits {
+            [b'0', behind @ ..] => behind,
+            _ => self.digits(digits)?,
+        };
+        match rest {
+            [b'.' | b'e' | b'E', ..] => self.fraction(rest),
+            _ => Some(rest),
+        }
+    }
+
+    /// What follows the integer part of a number.
+    fn fraction(&mut self, mut rest: Rest<'a>) -> Option<Rest<'a>> {
+        if let [b'.', digits @ ..] = rest {
+            rest = self.digits(digits)?;
+        }
+        match rest {
+            [b'e' | b'E', b'+' | b'-', digits @ ..] | [b'e' | b'E', digits @ ..] => {
+                self.digits(digits)
+            }
+            _ => Some(rest),
         }
     }
 
     #[inline(always)]
-    fn number(&mut self, mut at: usize) -> Option<usize> {
-        at += usize::from(self.byte(at) == Some(b'-'));
-        at = match self.byte(at) {
-            Some(b'0') => at + 1,
-            _ => self.digits(at)?,
-        };
-        if self.byte(at) == Some(b'.') {
-            at = self.digits(at + 1)?;
-        }
-        if let Some(b'e' | b'E') = self.byte(at) {
-            let sign = matches!(self.byte(at + 1), Some(b'+' | b'-'));
-            at = self.digits(at + 1 + usize::from(sign))?;
-        }
-        Some(at)
-    }
-
-    fn digits(&mut self, at: usize) -> Option<usize> {
-        let end = no_digit(self.bytes, at);
-        if end > at {
-            Some(end)
+    fn digits(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let behind = from_no_digit(rest);
+        if behind.len() < rest.len() {
+            Some(behind)
         } else {
-            self.fail(at, "expected a digit")
+            self.fail(rest, "expected a digit")
         }
     }
 
     /// The rest of a string after its opening quote, closing quote included.
     #[inline(always)]
-    fn string(&mut self, at: usize) -> Option<usize> {
-        let at = special(self.bytes, at);
-        match self.byte(at) {
-            Some(b'"') => Some(at + 1),
-            _ => self.escaped_string(at),
+    fn string(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match run::string(rest) {
+            Text::Closed(behind) => Some(behind),
+            Text::Open(rest) => self.string_from(rest),
         }
     }
 
-    /// The same from the first escape on. Apart, because most strings have none and then need few registers.
-    fn escaped_string(&mut self, mut at: usize) -> Option<usize> {
+    /// The same from the first byte on that is no plain ASCII. Apart, because most strings have none and then need few
+    /// registers.
+    #[inline(never)]
+    fn string_from(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        let mut rest = from_special(rest);
         loop {
-            match self.byte(at) {
-                Some(b'"') => return Some(at + 1),
-                Some(b'\\') => {
-                    at = self.escape(at + 1)?;
-                    at = special(self.bytes, at);
+            match rest {
+                [b'"', behind @ ..] => return Some(behind),
+                [b'\\', escape @ ..] => {
+                    self.plain = false;
+                    rest = from_special(self.escape(escape)?);
                 }
-                _ => return self.fail(at, "a control character in a string"),
+                _ => return self.fail(rest, "a control character in a string"),
             }
         }
     }
 
     /// Half a surrogate pair passes: Ruby's generator can be made to write one and its parser reads it.
-    fn escape(&mut self, at: usize) -> Option<usize> {
-        self.plain = false;
-        match self.byte(at) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(at + 1),
-            Some(b'u') => {
-                let digits = self.bytes[at + 1..].iter().take(4);
-                let digits = digits.take_while(|byte| byte.is_ascii_hexdigit()).count();
-                if digits == 4 {
-                    Some(at + 5)
+    #[inline(always)]
+    fn escape(&mut self, rest: Rest<'a>) -> Option<Rest<'a>> {
+        match rest {
+            [
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                behind @ ..,
+            ] => Some(behind),
+            [b'u', rest @ ..] => {
+                let hex = rest.iter().take(4);
+                let hex = hex.take_while(|byte| byte.is_ascii_hexdigit()).count();
+                let rest = rest.get(hex..).unwrap_or_default();
+                if hex == 4 {
+                    Some(rest)
                 } else {
-                    self.fail(at + 1 + digits, "expected four hex digits after \\u")
+                    self.fail(rest, "expected four hex digits after \\u")
                 }
             }
-            _ => self.fail(at, "unknown escape in a string"),
+            _ => self.fail(rest, "unknown escape in a string"),
         }
     }
+}
+
+/// Past whitespace, of which a compact payload has none.
+#[inline(always)]
+fn skip(rest: Rest<'_>) -> Rest<'_> {
+    match rest {
+        [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] => skip_more(behind),
+        _ => rest,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn skip_more(mut rest: Rest<'_>) -> Rest<'_> {
+    while let [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] = rest {
+        rest = behind;
+    }
+    rest
 }
 
 #[cfg(test)]

@@ -116,9 +116,16 @@ impl StampFormat {
     /// assert_eq!(StampFormat::Seconds.write(1795398164000), "1795398164.0");
     /// ```
     pub fn write(self, millis: i64) -> String {
+        let mut out = String::with_capacity(24);
+        self.push(&mut out, millis);
+        out
+    }
+
+    /// Appends what [`StampFormat::write`] gives.
+    pub(crate) fn push(self, out: &mut String, millis: i64) {
         match self {
-            StampFormat::Milliseconds => millis.to_string(),
-            StampFormat::Seconds => seconds(millis),
+            StampFormat::Milliseconds => out.push_str(itoa::Buffer::new().format(millis)),
+            StampFormat::Seconds => out.push_str(&seconds(millis)),
         }
     }
 }

@@ -4,20 +4,27 @@
 
 use std::borrow::Cow;
 
+use crate::scan::is_plain;
+
 /// Appends `text` as a JSON string, quotes included.
+#[inline]
 pub(crate) fn push_quoted(out: &mut String, text: &str) {
-    let plain = text
-        .bytes()
-        .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    if plain {
+    if is_plain(text) {
         out.push('"');
         out.push_str(text);
         out.push('"');
     } else {
-        // Writing a string into memory cannot fail; an empty string keeps the payload JSON if it ever does.
-        let quoted = serde_json::to_string(text);
-        out.push_str(quoted.as_deref().unwrap_or("\"\""));
+        push_escaped(out, text);
     }
+}
+
+/// Apart, because most texts need no escape.
+#[cold]
+#[inline(never)]
+fn push_escaped(out: &mut String, text: &str) {
+    // Writing a string into memory cannot fail; an empty string keeps the payload JSON if it ever does.
+    let quoted = serde_json::to_string(text);
+    out.push_str(quoted.as_deref().unwrap_or("\"\""));
 }
 
 /// `text` as a JSON string, quotes included.

@@ -1,11 +1,13 @@
-//! The cycle: finish what ended and claim for the free slots, in one round trip.
+//! The cycle: finish what ended and claim for the free slots, in one round trip. A [`crate::Wire`] carries it.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
 use gandy_protocol::{identity::Identity, keys::Keys};
-use redis::Value;
 
-use crate::{Line, StoreError, lua};
+use crate::{
+    lua,
+    resp::{Replies, Request, Unread},
+};
 
 /// The mark under which a process holds a job: a number that only it draws, and the queue the job came from.
 ///
@@ -15,7 +17,7 @@ pub struct Token {
     /// Drawn from one counter of the process; larger is younger.
     pub number: u64,
     /// The queue's bare name.
-    pub queue: std::sync::Arc<str>,
+    pub queue: Arc<str>,
 }
 
 impl Token {
@@ -48,7 +50,7 @@ pub struct Grip {
 
 #[derive(Debug, Clone)]
 struct GripQueue {
-    name: std::sync::Arc<str>,
+    name: Arc<str>,
     landing: String,
     list: String,
 }
@@ -80,7 +82,7 @@ impl Grip {
 
     /// The bare name of the queue at `index`.
     #[must_use]
-    pub fn queue(&self, index: usize) -> &std::sync::Arc<str> {
+    pub fn queue(&self, index: usize) -> &Arc<str> {
         &self.queues[index].name
     }
 
@@ -97,6 +99,25 @@ impl Grip {
     }
 }
 
+/// A list to claim from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// The queue at this index of the grip.
+    Queue(usize),
+    /// Where idle workers' blocking moves land what they take from the queue at this index.
+    Landing(usize),
+}
+
+impl List {
+    /// The queue's index in the grip.
+    #[must_use]
+    pub fn queue(self) -> usize {
+        match self {
+            Self::Queue(index) | Self::Landing(index) => index,
+        }
+    }
+}
+
 /// What to ask for in one cycle.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
@@ -106,12 +127,14 @@ pub struct Ask<'a> {
     pub wanted: usize,
     /// The first of `wanted` token numbers that were never used before.
     pub first: u64,
-    /// The order in which to look at the queues, as indexes into the grip.
-    pub order: &'a [usize],
+    /// Where to claim from, in this order.
+    pub lists: &'a [List],
     /// A payload above this many bytes is claimed but not read.
     pub payload_max: usize,
     /// Claiming stops once this many bytes of payload were gathered.
     pub reply_max: usize,
+    /// How many jobs the server may look at before it knows their size, 1 to 256: few where payloads may be huge.
+    pub look: usize,
 }
 
 /// Whether the claim was granted.
@@ -123,6 +146,8 @@ pub enum Grant {
     Dead,
     /// In part: a token of this claim is in use already, so it stopped there (I4). Draw new numbers.
     Taken,
+    /// No: the server did not know the script (a restart, a failover, `SCRIPT FLUSH`). It is taught with the next cycle.
+    Untaught,
 }
 
 /// A claimed job.
@@ -144,98 +169,160 @@ pub struct Haul {
     pub finished: usize,
     /// The claimed jobs, oldest first within each queue.
     pub claims: Vec<Claim>,
+    /// Lists that were looked at and held nothing.
+    pub empty: Vec<List>,
     /// Queues (indexes into the grip) that are paused.
     pub paused: Vec<usize>,
     /// Queues one of whose keys is of another type.
     pub broken: Vec<usize>,
 }
 
-impl Line {
-    /// Runs one cycle. It may be repeated for its finishes, never for its claim: draw new numbers (I4).
-    ///
-    /// # Errors
-    /// After [`StoreError::Unknown`] the finishes and the claim may have happened.
-    pub async fn cycle(&self, grip: &Grip, ask: &Ask<'_>) -> Result<Haul, StoreError> {
+/// One cycle as it goes over the wire, and what it takes to read the replies.
+#[derive(Debug)]
+pub struct Cycle {
+    pub(crate) request: Request,
+    pub(crate) reading: Reading,
+}
+
+/// What it takes to read the replies to a cycle.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    finishes: bool,
+    first: u64,
+    wanted: usize,
+    lists: Vec<(List, Arc<str>)>,
+}
+
+impl Grip {
+    /// Prepares one cycle.
+    #[must_use]
+    pub fn cycle(&self, ask: &Ask<'_>) -> Cycle {
         debug_assert!(
-            ask.ended.len() <= 1000 && ask.wanted <= 1000,
+            ask.ended.len() <= 1000 && ask.wanted <= 1000 && (1..=256).contains(&ask.look),
             "I6: a script does bounded work"
         );
-        let mut keys: Vec<&str> = Vec::with_capacity(3 + 2 * ask.order.len());
-        keys.extend([grip.fleet.as_str(), &grip.inflight, &grip.paused]);
-        for &index in ask.order {
-            keys.push(&grip.queues[index].landing);
-            keys.push(&grip.queues[index].list);
-        }
-        let mut call = lua::CYCLE.keys(&keys);
-        call.arg(grip.identity.as_str()).arg(ask.ended.len());
-        let mut text = String::with_capacity(32);
-        for token in ask.ended {
-            text.clear();
-            let _ = write!(text, "{token}");
-            call.arg(&text);
-        }
-        let wanted = if ask.order.is_empty() { 0 } else { ask.wanted };
-        call.arg(wanted);
-        if wanted > 0 {
-            call.arg(ask.first).arg(ask.payload_max).arg(ask.reply_max);
-            for &index in ask.order {
-                call.arg(&*grip.queues[index].name);
+        let mut request = Request::default();
+        if !ask.ended.is_empty() {
+            request.command(2 + ask.ended.len());
+            request.text("HDEL").text(&self.inflight);
+            for token in ask.ended {
+                request.numbered(token.number, &token.queue);
             }
         }
-        let reply: Value = self.call(&call).await?;
-        read(reply, grip, ask).ok_or_else(|| StoreError::shape("cycle"))
+        let wanted = if ask.lists.is_empty() { 0 } else { ask.wanted };
+        let lists = if wanted == 0 { &[] } else { ask.lists };
+        if wanted > 0 {
+            request.command(3 + 3 + lists.len() + 6 + lists.len());
+            request.text("EVALSHA").text(lua::CLAIM.hash());
+            request.number((3 + lists.len()) as u64);
+            request.text(&self.fleet);
+            request.text(&self.inflight).text(&self.paused);
+            for list in lists {
+                request.text(match *list {
+                    List::Queue(index) => &self.queues[index].list,
+                    List::Landing(index) => &self.queues[index].landing,
+                });
+            }
+            request.text(self.identity.as_str());
+            request.number(wanted as u64).number(ask.first);
+            request.number(ask.payload_max as u64);
+            request.number(ask.reply_max as u64).number(ask.look as u64);
+            for list in lists {
+                request.text(&self.queues[list.queue()].name);
+            }
+        }
+        let name = |list: &List| (*list, Arc::clone(&self.queues[list.queue()].name));
+        let reading = Reading {
+            finishes: !ask.ended.is_empty(),
+            first: ask.first,
+            wanted,
+            lists: lists.iter().map(name).collect(),
+        };
+        Cycle { request, reading }
+    }
+
+    /// The keys behind the queue at `index`: the queue and its landing list.
+    pub(crate) fn keys_of(&self, index: usize) -> (&str, &str) {
+        let queue = &self.queues[index];
+        (&queue.list, &queue.landing)
     }
 }
 
-fn read(reply: Value, grip: &Grip, ask: &Ask<'_>) -> Option<Haul> {
-    let Value::Array(parts) = reply else {
-        return None;
-    };
-    let mut parts = parts.into_iter();
-    let grant = match int(&parts.next()?)? {
-        1 => Grant::Alive,
-        0 => Grant::Dead,
-        2 => Grant::Taken,
-        _ => return None,
-    };
-    let finished = usize::try_from(int(&parts.next()?)?).ok()?;
-    let mut haul = Haul {
-        grant,
-        finished,
-        claims: Vec::with_capacity(ask.wanted),
-        paused: Vec::new(),
-        broken: Vec::new(),
-    };
-    let mut number = ask.first;
-    while let Some(position) = parts.next() {
-        let position = usize::try_from(int(&position)?).ok()?.checked_sub(1)?;
-        let index = *ask.order.get(position)?;
-        match int(&parts.next()?)? {
-            -1 => haul.paused.push(index),
-            -2 => haul.broken.push(index),
-            count => {
-                for _ in 0..count {
-                    let payload = match parts.next()? {
-                        Value::BulkString(bytes) => Some(bytes),
-                        Value::Nil => None,
-                        _ => return None,
-                    };
-                    let token = Token {
-                        number,
-                        queue: grip.queues[index].name.clone(),
-                    };
-                    number += 1;
-                    haul.claims.push(Claim { token, payload });
+impl Reading {
+    /// How many replies there will be.
+    pub(crate) fn replies(&self) -> usize {
+        usize::from(self.finishes) + usize::from(self.wanted > 0)
+    }
+
+    /// Reads them. An error of Redis comes as its words.
+    pub(crate) fn read(&self, replies: &mut Replies<'_>) -> Result<Haul, Unread> {
+        let mut haul = Haul {
+            grant: Grant::Alive,
+            finished: 0,
+            claims: Vec::new(),
+            empty: Vec::new(),
+            paused: Vec::new(),
+            broken: Vec::new(),
+        };
+        // Both replies are read before either's error counts.
+        let finished = if self.finishes { replies.int() } else { Ok(0) };
+        let claimed = if self.wanted > 0 {
+            self.read_claims(replies, &mut haul)
+        } else {
+            Ok(())
+        };
+        haul.finished = usize::try_from(finished?).map_err(|_| Unread::Shape)?;
+        match claimed {
+            Err(Unread::Error(words)) if words.starts_with("NOSCRIPT") => {
+                haul.grant = Grant::Untaught;
+                Ok(haul)
+            }
+            claimed => claimed.map(|()| haul),
+        }
+    }
+
+    fn read_claims(&self, replies: &mut Replies<'_>, haul: &mut Haul) -> Result<(), Unread> {
+        let count = replies.array()?;
+        haul.grant = match replies.int()? {
+            1 => Grant::Alive,
+            0 => Grant::Dead,
+            2 => Grant::Taken,
+            _ => return Err(Unread::Shape),
+        };
+        haul.claims.reserve(count.min(self.wanted));
+        let mut read = 1;
+        let mut number = self.first;
+        while read < count {
+            let position = usize::try_from(replies.int()?).map_err(|_| Unread::Shape)?;
+            let list = position.checked_sub(1).and_then(|at| self.lists.get(at));
+            let (list, queue) = list.ok_or(Unread::Shape)?;
+            let found = replies.int()?;
+            read += 2;
+            match found {
+                -1 => haul.paused.push(list.queue()),
+                -2 => haul.broken.push(list.queue()),
+                0 => haul.empty.push(*list),
+                found => {
+                    for _ in 0..found {
+                        let payload = replies.bulk()?.map(<[u8]>::to_vec);
+                        let token = Token {
+                            number,
+                            queue: Arc::clone(queue),
+                        };
+                        number += 1;
+                        read += 1;
+                        haul.claims.push(Claim { token, payload });
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Some(haul)
 }
 
-pub(crate) fn int(value: &Value) -> Option<i64> {
+pub(crate) fn int(value: &redis::Value) -> Option<i64> {
     match value {
-        Value::Int(number) => Some(*number),
+        redis::Value::Int(number) => Some(*number),
         _ => None,
     }
 }

@@ -137,6 +137,22 @@ impl StoreError {
         }
     }
 
+    /// An error reply, as the server words it.
+    pub(crate) fn replied(server: &str, words: &str) -> Self {
+        match server_error(words) {
+            Some(error) => Self::running(server, &error),
+            None => Self::shape("a command"),
+        }
+    }
+
+    /// The same to the first words of a connection.
+    pub(crate) fn logging_in(server: &str, words: &str) -> Self {
+        match server_error(words) {
+            Some(error) => Self::connecting(server, &error),
+            None => Self::shape("AUTH"),
+        }
+    }
+
     /// Whether the server did not know the script that it was asked to run. Nothing ran.
     pub(crate) fn is_unknown_script(&self) -> bool {
         matches!(self, Self::Unavailable { cause, .. } if cause.starts_with("NOSCRIPT"))
@@ -165,6 +181,16 @@ impl StoreError {
                 .any(|code| cause.contains(code)),
             _ => false,
         }
+    }
+}
+
+/// The client library's error for an error reply.
+fn server_error(words: &str) -> Option<RedisError> {
+    let line = format!("-{words}\r\n");
+    match redis::parse_redis_value(line.as_bytes()) {
+        Ok(redis::Value::ServerError(error)) => Some(error.into()),
+        Ok(_) => None,
+        Err(error) => Some(error),
     }
 }
 

@@ -11,24 +11,6 @@ pub const BLOCK: Duration = Duration::from_secs(2);
 pub const BLOCK_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Line {
-    /// Waits up to [`BLOCK`] for a job to arrive in `queue` and moves it into the queue's landing list, where the
-    /// next claim of anybody takes it first. `true`: one landed. Needs a line of its own ([`BLOCK_DEADLINE`]); do
-    /// not drop the future and go on using that line (I7).
-    ///
-    /// # Errors
-    /// After [`StoreError::Unknown`] a job may have landed; that is harmless, since landing lists have no owner.
-    pub async fn wait(&self, queue: &str) -> Result<bool, StoreError> {
-        let mut command = redis::cmd("BLMOVE");
-        command
-            .arg(self.keys().queue(queue))
-            .arg(self.keys().landing(queue))
-            .arg("RIGHT")
-            .arg("LEFT")
-            .arg(BLOCK.as_secs());
-        let landed: Option<Vec<u8>> = self.query(&command).await?;
-        Ok(landed.is_some())
-    }
-
     /// Puts up to 1,000 landed jobs back at the end of their queue that is popped next. The number put back.
     ///
     /// # Errors

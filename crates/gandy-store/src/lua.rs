@@ -19,6 +19,16 @@ impl Lua {
         }
     }
 
+    /// By what the server knows it.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Its text.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Begins a call with all its keys.
     pub(crate) fn keys<K: ToRedisArgs>(&'static self, keys: &[K]) -> Call {
         let mut command = redis::cmd("EVALSHA");
@@ -72,7 +82,7 @@ macro_rules! with_prelude {
 }
 
 scripts! {
-    CYCLE = "cycle", include_str!("lua/cycle.lua");
+    CLAIM = "claim", include_str!("lua/claim.lua");
     SETTLE = "settle", with_prelude!("lua/settle.lua");
     RETURN = "return", with_prelude!("lua/return.lua");
     REGISTER = "register", include_str!("lua/register.lua");

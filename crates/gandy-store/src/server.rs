@@ -15,6 +15,18 @@ use crate::StoreError;
 #[cfg(feature = "tls")]
 const PEM_START: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
+/// What was sent and not acknowledged for this long ends a connection.
+#[cfg(target_os = "linux")]
+pub(crate) const USER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the kernel asks whether the other end is still there.
+pub(crate) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(10))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3)
+}
+
 /// One Redis (or Valkey) server, named by URL.
 ///
 /// `redis://[user[:password]@]host[:port][/db]`, the same with `rediss://` for TLS (feature `tls`), or
@@ -24,6 +36,8 @@ pub struct Server {
     client: Client,
     address: Arc<str>,
     patience: Patience,
+    #[cfg(feature = "tls")]
+    roots: Option<Arc<[u8]>>,
 }
 
 /// How long to wait for Redis. Every wait ends: a client that waits for ever hides a dead server.
@@ -76,20 +90,19 @@ impl Server {
             tcp => format!("{tcp}/{}", redis.db()),
         };
         // A half-open socket is found by the kernel too, not only by our deadlines.
-        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(
-            TcpKeepalive::new()
-                .with_time(Duration::from_secs(10))
-                .with_interval(Duration::from_secs(5))
-                .with_retries(3),
-        );
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_keepalive(keepalive());
         #[cfg(target_os = "linux")]
-        let tcp = tcp.set_user_timeout(Duration::from_secs(10));
+        let tcp = tcp.set_user_timeout(USER_TIMEOUT);
         let client =
             Client::open(info.set_redis_settings(redis).set_tcp_settings(tcp)).map_err(wrong)?;
         Ok(Self {
             client,
             address: address.into(),
             patience: Patience::default(),
+            #[cfg(feature = "tls")]
+            roots: None,
         })
     }
 
@@ -146,6 +159,7 @@ impl Server {
         let info = self.client.get_connection_info().clone();
         self.client =
             Client::build_with_tls(info, certificates).map_err(|error| wrong(error.to_string()))?;
+        self.roots = Some(pem.into());
         Ok(self)
     }
 
@@ -166,6 +180,12 @@ impl Server {
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.patience
+    }
+
+    /// The authorities to trust, where they were named.
+    #[cfg(feature = "tls")]
+    pub(crate) fn roots(&self) -> Option<&[u8]> {
+        self.roots.as_deref()
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -19,7 +19,8 @@ pub struct Context {
 struct Inner {
     payload: Payload,
     queue: Arc<str>,
-    cancellation: CancellationToken,
+    /// Made when somebody asks for it: most runs end before anybody does.
+    cancellation: OnceLock<CancellationToken>,
     progress: Mutex<Option<Progress>>,
     /// Weak: a handler may keep its context for longer than it runs.
     seat: OnceLock<Weak<Seat>>,
@@ -37,12 +38,12 @@ pub struct Progress {
 }
 
 impl Context {
-    pub(crate) fn new(payload: Payload, queue: Arc<str>, cancellation: CancellationToken) -> Self {
+    pub(crate) fn new(payload: Payload, queue: Arc<str>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 payload,
                 queue,
-                cancellation,
+                cancellation: OnceLock::new(),
                 progress: Mutex::default(),
                 seat: OnceLock::new(),
             }),
@@ -94,13 +95,14 @@ impl Context {
     /// shutdown or a lost lease that error costs no attempt.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.inner.cancellation
+        self.inner.cancellation.get_or_init(CancellationToken::new)
     }
 
     /// Whether this run should stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.inner.cancellation.is_cancelled()
+        let token = self.inner.cancellation.get();
+        token.is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Tells how far the job has come. Shown with the running jobs at the next heartbeat.

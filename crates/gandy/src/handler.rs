@@ -75,16 +75,17 @@ pub(crate) type Run<'a> = Pin<Box<dyn Future<Output = Result<(), JobError>> + Se
 
 /// The erased form.
 pub(crate) trait Perform: Send + Sync {
-    fn perform<'a>(&'a self, ctx: &'a Context) -> Run<'a>;
+    /// The run of one job. It owns what it needs, so that it can go on in another task than it began in.
+    fn perform(self: Arc<Self>, ctx: Context) -> Run<'static>;
 }
 
 pub(crate) struct Typed<J, H>(pub(crate) H, pub(crate) PhantomData<fn(J)>);
 
 impl<J: Job, H: Handler<J>> Perform for Typed<J, H> {
-    fn perform<'a>(&'a self, ctx: &'a Context) -> Run<'a> {
+    fn perform(self: Arc<Self>, ctx: Context) -> Run<'static> {
         Box::pin(async move {
-            let job = read_args::<J>(ctx)?;
-            self.0.perform(job, ctx).await
+            let job = read_args::<J>(&ctx)?;
+            self.0.perform(job, &ctx).await
         })
     }
 }
@@ -92,9 +93,9 @@ impl<J: Job, H: Handler<J>> Perform for Typed<J, H> {
 pub(crate) struct Blocking<J, H>(pub(crate) Arc<H>, pub(crate) PhantomData<fn(J)>);
 
 impl<J: Job, H: BlockingHandler<J>> Perform for Blocking<J, H> {
-    fn perform<'a>(&'a self, ctx: &'a Context) -> Run<'a> {
+    fn perform(self: Arc<Self>, ctx: Context) -> Run<'static> {
         Box::pin(async move {
-            let job = read_args::<J>(ctx)?;
+            let job = read_args::<J>(&ctx)?;
             let (handler, context) = (Arc::clone(&self.0), ctx.clone());
             let seat = ctx.seat();
             let (done, outcome) = tokio::sync::oneshot::channel();
@@ -121,8 +122,8 @@ impl<J: Job, H: BlockingHandler<J>> Perform for Blocking<J, H> {
 pub(crate) struct Raw<H>(pub(crate) H);
 
 impl<H: RawHandler> Perform for Raw<H> {
-    fn perform<'a>(&'a self, ctx: &'a Context) -> Run<'a> {
-        Box::pin(self.0.perform(ctx.args(), ctx))
+    fn perform(self: Arc<Self>, ctx: Context) -> Run<'static> {
+        Box::pin(async move { self.0.perform(ctx.args(), &ctx).await })
     }
 }
 
@@ -134,9 +135,9 @@ where
     F: Fn(A, Context) -> Fut + Send + Sync,
     Fut: Future<Output = Result<(), JobError>> + Send + 'static,
 {
-    fn perform<'a>(&'a self, ctx: &'a Context) -> Run<'a> {
-        match read_args::<A>(ctx) {
-            Ok(args) => Box::pin((self.0)(args, ctx.clone())),
+    fn perform(self: Arc<Self>, ctx: Context) -> Run<'static> {
+        match read_args::<A>(&ctx) {
+            Ok(args) => Box::pin((self.0)(args, ctx)),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
     }

@@ -33,11 +33,11 @@ pub trait Middleware: Send + Sync + 'static {
 /// The rest of the chain: the next middleware, at last the handler.
 pub struct Next<'a> {
     rest: &'a [Arc<dyn Layer>],
-    handler: &'a dyn Perform,
+    handler: &'a Arc<dyn Perform>,
 }
 
 impl<'a> Next<'a> {
-    pub(crate) fn new(rest: &'a [Arc<dyn Layer>], handler: &'a dyn Perform) -> Self {
+    pub(crate) fn new(rest: &'a [Arc<dyn Layer>], handler: &'a Arc<dyn Perform>) -> Self {
         Self { rest, handler }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Next<'a> {
                     )
                     .await
             }
-            None => self.handler.perform(ctx).await,
+            None => Arc::clone(self.handler).perform(ctx.clone()).await,
         }
     }
 }

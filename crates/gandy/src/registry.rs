@@ -7,21 +7,24 @@ use serde::de::DeserializeOwned;
 use crate::{
     BlockingHandler, Context, Error, Handler, HandlerOptions, Job, JobError, Middleware, Next,
     RawHandler,
-    handler::{Blocking, Function, Perform, Raw, Typed},
+    handler::{Blocking, Function, Perform, Raw, Run, Typed},
     middleware::Layer,
+    worker::pace::Pace,
 };
 
 /// Handlers by class, and the middleware around them.
 #[derive(Default)]
 pub(crate) struct Registry {
     handlers: HashMap<String, Registered>,
-    layers: Vec<Arc<dyn Layer>>,
+    layers: Arc<Vec<Arc<dyn Layer>>>,
     mistakes: Vec<String>,
 }
 
 pub(crate) struct Registered {
-    perform: Box<dyn Perform>,
+    perform: Arc<dyn Perform>,
     pub(crate) options: HandlerOptions,
+    /// How its runs behave, as the worker has measured it.
+    pub(crate) pace: Pace,
 }
 
 impl Registry {
@@ -29,7 +32,7 @@ impl Registry {
         self.add(
             J::CLASS,
             options_of::<J>(),
-            Box::new(Typed::<J, H>(handler, PhantomData)),
+            Arc::new(Typed::<J, H>(handler, PhantomData)),
         );
     }
 
@@ -37,12 +40,12 @@ impl Registry {
         self.add(
             J::CLASS,
             options_of::<J>(),
-            Box::new(Blocking::<J, H>(Arc::new(handler), PhantomData)),
+            Arc::new(Blocking::<J, H>(Arc::new(handler), PhantomData)),
         );
     }
 
     pub(crate) fn raw(&mut self, class: &str, options: HandlerOptions, handler: impl RawHandler) {
-        self.add(class, options, Box::new(Raw(handler)));
+        self.add(class, options, Arc::new(Raw(handler)));
     }
 
     pub(crate) fn function<A, F, Fut>(&mut self, class: &str, function: F)
@@ -54,23 +57,24 @@ impl Registry {
         self.add(
             class,
             HandlerOptions::default(),
-            Box::new(Function::<A, F>(function, PhantomData)),
+            Arc::new(Function::<A, F>(function, PhantomData)),
         );
     }
 
     pub(crate) fn layer(&mut self, middleware: impl Middleware) {
-        self.layers.push(Arc::new(middleware));
+        Arc::make_mut(&mut self.layers).push(Arc::new(middleware));
     }
 
-    fn add(&mut self, class: &str, options: HandlerOptions, perform: Box<dyn Perform>) {
+    fn add(&mut self, class: &str, options: HandlerOptions, perform: Arc<dyn Perform>) {
+        let registered = Registered {
+            perform,
+            options,
+            pace: Pace::default(),
+        };
         if class.is_empty() {
             self.mistakes
                 .push("a handler has an empty class; give it the class that jobs carry".into());
-        } else if self
-            .handlers
-            .insert(class.to_owned(), Registered { perform, options })
-            .is_some()
-        {
+        } else if self.handlers.insert(class.to_owned(), registered).is_some() {
             self.mistakes
                 .push(format!("class {class} has two handlers; register one"));
         }
@@ -95,20 +99,26 @@ impl Registry {
         classes
     }
 
-    /// Runs a job through middleware and handler. An unknown class is an ordinary failure, so that it is retried: in a
-    /// rolling deploy an old worker may meet a new class.
-    pub(crate) async fn perform(&self, ctx: &Context) -> Result<(), JobError> {
-        match self.get(ctx.class()) {
-            Some(registered) => Next::new(&self.layers, &*registered.perform).run(ctx).await,
-            None => Err(JobError::retry(
+    /// The run of a job through middleware and handler. An unknown class is an ordinary failure, so that it is retried:
+    /// in a rolling deploy an old worker may meet a new class.
+    pub(crate) fn perform(&self, ctx: &Context) -> Run<'static> {
+        let Some(registered) = self.get(ctx.class()) else {
+            let error = JobError::retry(
                 "UnknownClass",
                 format!(
                     "this worker has no handler for class {}; it knows {}",
                     ctx.class(),
                     self.known()
                 ),
-            )),
+            );
+            return Box::pin(std::future::ready(Err(error)));
+        };
+        let handler = Arc::clone(&registered.perform);
+        if self.layers.is_empty() {
+            return handler.perform(ctx.clone());
         }
+        let (layers, ctx) = (Arc::clone(&self.layers), ctx.clone());
+        Box::pin(async move { Next::new(&layers, &handler).run(&ctx).await })
     }
 
     fn known(&self) -> String {

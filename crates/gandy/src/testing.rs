@@ -240,7 +240,7 @@ impl Crew {
             .get(payload.class())
             .and_then(|registered| registered.options.timeout);
         let queue = payload.queue().unwrap_or("default").into();
-        let context = Context::new(payload, queue, tokio_util::sync::CancellationToken::new());
+        let context = Context::new(payload, queue);
         crate::worker::run::perform(&self.registry, &context, timeout).await
     }
 }

@@ -198,6 +198,13 @@ fn a_million_levels_in_the_arguments_are_no_matter() {
     assert_eq!(parse(&changed).args(), deep);
 }
 
+/// A worker holds one for each running and each prefetched job.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_payload_takes_144_bytes_beside_its_json() {
+    assert_eq!(size_of::<Payload>(), 144);
+}
+
 #[test]
 fn debug_shows_neither_arguments_nor_megabytes() {
     let payload = parse(r#"{"class":"A","args":["secret"],"jid":"1"}"#);

@@ -1,11 +1,15 @@
-//! One queue's bell: while the capsule is idle, a blocking move waits for a job and rings the pumps.
+//! One queue's bell: while the capsule is idle, a blocking move waits for a job, and a claim right behind it takes it.
+//!
+//! The claim is on its way before there is anything to claim, so a lone job costs no second round trip. Where it brings
+//! nothing although a job landed (a pause, an error), the bell rings and the pump sees to it.
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use gandy_store::{BLOCK_DEADLINE, Backoff, StoreError};
+use gandy_store::{Ask, BLOCK_DEADLINE, Backoff, Grant, Haul, List, StoreError, Wire};
 
 use super::{
     capsule::Station,
@@ -19,7 +23,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 
 /// Rings for the queue at `index` until the life ends.
 ///
-/// The line is the bell's own, so nothing else is on it: when this task is dropped the connection goes with it, and a
+/// The wire is the bell's own, so nothing else is on it: when this task is dropped the connection goes with it, and a
 /// job that Redis moved meanwhile lies in the landing list, which has no owner (I7).
 pub(crate) async fn ring(core: Arc<Core>, station: Arc<Station>, index: usize) {
     let life = Arc::clone(&station.life);
@@ -31,8 +35,7 @@ pub(crate) async fn ring(core: Arc<Core>, station: Arc<Station>, index: usize) {
 }
 
 async fn wait(core: &Core, station: &Station, index: usize) {
-    let line = core.line(BLOCK_DEADLINE);
-    let queue = station.grip.queue(index);
+    let mut wire = Wire::new(core.config.server.clone(), BLOCK_DEADLINE);
     let mut idle = station.idle.subscribe();
     let mut backoff = Backoff::default();
     loop {
@@ -43,10 +46,29 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             tokio::time::sleep(LOOK).await;
             continue;
         }
-        match line.wait(queue).await {
+        let range = station.life.await_patiently();
+        let cycle = station.grip.cycle(&Ask {
+            ended: &[],
+            wanted: 1,
+            first: range.start,
+            lists: &[List::Landing(index)],
+            payload_max: core.config.max_fetch_payload,
+            reply_max: usize::from(u16::MAX),
+            look: 1,
+        });
+        let waited = wire.wait(&station.grip, index, cycle).await;
+        let (landed, claimed) = match waited {
+            Ok((landed, Ok(haul))) => (Ok(landed), take_in(core, station, &range, haul)),
+            other => {
+                // What such a claim may still bring is a stray.
+                station.life.claimed(&range, []);
+                (other.map(|(landed, _)| landed), false)
+            }
+        };
+        match landed {
             Ok(landed) => {
                 backoff.reset();
-                if landed {
+                if landed && !claimed {
                     station.ring(index);
                     answered(station, index).await;
                 }
@@ -77,12 +99,27 @@ async fn wait(core: &Core, station: &Station, index: usize) {
     }
 }
 
+/// Takes in what the claim behind the blocking move brought; `true` if that is a job.
+fn take_in(core: &Core, station: &Station, range: &Range<u64>, haul: Haul) -> bool {
+    let claimed = !haul.claims.is_empty();
+    if haul.grant == Grant::Dead {
+        station.life.dead.cancel();
+    }
+    station.take_in(range, haul.claims, core.config.max_fetch_payload);
+    if claimed {
+        // Where one was there may be more.
+        station.set_idle(false);
+        station.wake.notify_one();
+    }
+    claimed
+}
+
 /// Only a capsule that could run a job waits for one. Places held by a claim on its way count as free: the claim that
 /// made the capsule idle still holds them, and a bell that slept for that was 200 ms late.
 fn may_wait(core: &Core, station: &Station, index: usize) -> bool {
     *core.phase.borrow() == Phase::Running
         && !station.is_mute(index)
-        && station.capsule.slots.busy() < station.capsule.slots.total()
+        && station.capsule.slots.any_free()
         && station.life.may_claim(Instant::now())
 }
 

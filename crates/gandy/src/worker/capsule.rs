@@ -2,22 +2,25 @@
 
 use std::{
     collections::VecDeque,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
-use gandy_protocol::{Keys, QueueOrder};
-use gandy_store::{Exit, Grip, Token};
+use gandy_protocol::{Keys, Payload, QueueOrder};
+use gandy_store::{Claim, Exit, Grip};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     config::CapsuleConfig,
     life::{Held, Life},
     slots::Slots,
 };
-use crate::Error;
+use crate::{Context, Error};
 
 /// Above this many queues a capsule polls: a blocking connection for each would be too many (design, section 6).
 const BELLS_MAX: usize = 16;
@@ -27,16 +30,19 @@ const BELLS_MAX: usize = 16;
 pub(crate) struct Capsule {
     pub(crate) name: String,
     pub(crate) order: QueueOrder,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) slots: Slots,
+    /// Jobs that it may hold at once: its share of the worker's crash budget.
+    pub(crate) budget: usize,
 }
 
 impl Capsule {
-    pub(crate) fn new(config: &CapsuleConfig) -> Result<Arc<Self>, Error> {
+    pub(crate) fn new(config: &CapsuleConfig, budget: usize) -> Result<Arc<Self>, Error> {
         let order = config.order()?;
         Ok(Arc::new(Self {
             name: config.name.clone(),
             order,
             slots: Slots::new(config.concurrency),
+            budget,
         }))
     }
 
@@ -50,11 +56,11 @@ impl Capsule {
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// It succeeded.
-    Done(Token),
+    Done(Arc<Held>),
     /// It goes elsewhere.
-    Exit(Token, Exit),
-    /// It goes back to its queue as it is: it was interrupted.
-    Return(Token),
+    Exit(Arc<Held>, Exit),
+    /// It goes back to its queue as it is: it was interrupted, or never begun.
+    Return(Arc<Held>),
 }
 
 /// A capsule in one life: where its pumps, bells and runs meet.
@@ -63,14 +69,20 @@ pub(crate) struct Station {
     pub(crate) capsule: Arc<Capsule>,
     pub(crate) life: Arc<Life>,
     pub(crate) grip: Grip,
-    /// Rings when an ending was handed in, a bell rang, or a stray was found.
+    /// Rings when an ending was handed in, a bell rang, or a job was taken in.
     pub(crate) wake: Notify,
+    /// Cancelled when nothing is left to write.
+    pub(crate) over: CancellationToken,
     /// True while the queues were empty at the last look: bells wait for jobs.
     pub(crate) idle: watch::Sender<bool>,
     /// Tells bells that their ring was answered.
     pub(crate) answered: Notify,
     bells: Vec<Bell>,
     desk: Mutex<Desk>,
+    /// Which hand works the pump.
+    shift: AtomicU64,
+    /// Milliseconds after the life's birth, plus one, at which the present run in the claim loop began; 0: none.
+    inline_since: AtomicU64,
 }
 
 /// The state of one queue's bell.
@@ -93,10 +105,15 @@ pub(crate) struct Ring {
     seen: u64,
 }
 
+/// What runs and pump hand to each other.
 #[derive(Debug, Default)]
 struct Desk {
     endings: Vec<Ending>,
-    strays: VecDeque<Arc<Held>>,
+    /// How long the runs behind these endings took together, and how many ran.
+    spent: Duration,
+    runs: u32,
+    /// Held jobs that wait for a slot, with the time since when.
+    ready: VecDeque<(Arc<Held>, Instant)>,
 }
 
 impl Station {
@@ -107,10 +124,13 @@ impl Station {
             life: Arc::clone(life),
             grip: Grip::new(keys, &life.identity, names.iter().map(String::as_str)),
             wake: Notify::new(),
+            over: CancellationToken::new(),
             idle: watch::Sender::new(false),
             answered: Notify::new(),
             bells: names.iter().map(|_| Bell::default()).collect(),
             desk: Mutex::default(),
+            shift: AtomicU64::new(1),
+            inline_since: AtomicU64::new(0),
         })
     }
 
@@ -118,26 +138,123 @@ impl Station {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands in how a run ended.
-    pub(crate) fn hand_in(&self, ending: Ending) {
-        self.desk().endings.push(ending);
+    /// Hands in how a job ended.
+    pub(crate) fn hand_in(&self, ending: Ending, took: Duration) {
+        let first = self.desk().add(ending, took);
+        if first {
+            self.wake.notify_one();
+        }
     }
 
-    /// Takes up to `most` endings.
-    pub(crate) fn collect(&self, most: usize, into: &mut Vec<Ending>) {
+    /// As [`Station::hand_in`], and takes the next job for the same slot. `quietly`: the caller works the pump itself.
+    pub(crate) fn exchange(
+        &self,
+        ending: Ending,
+        took: Duration,
+        quietly: bool,
+    ) -> Option<Arc<Held>> {
+        let (first, next) = {
+            let mut desk = self.desk();
+            (desk.add(ending, took), desk.ready.pop_front())
+        };
+        if first && !quietly {
+            self.wake.notify_one();
+        }
+        next.map(|(job, _)| job)
+    }
+
+    /// Takes up to `most` endings; with how long their runs took together and how many there were.
+    pub(crate) fn collect(&self, most: usize, into: &mut Vec<Ending>) -> (Duration, u32) {
         let mut desk = self.desk();
-        let count = desk.endings.len().min(most);
-        into.extend(desk.endings.drain(..count));
+        if desk.endings.len() <= most {
+            into.append(&mut desk.endings);
+        } else {
+            into.extend(desk.endings.drain(..most));
+        }
+        (
+            std::mem::take(&mut desk.spent),
+            std::mem::take(&mut desk.runs),
+        )
     }
 
-    /// Lays a stray aside until a slot is free.
-    pub(crate) fn lay_aside(&self, stray: Arc<Held>) {
-        self.desk().strays.push_back(stray);
+    /// Takes in what a claim brought: jobs wait for a slot from now on; what cannot be run is on its way to `dead`
+    /// (I12). `range` is what the claim was awaited under.
+    pub(crate) fn take_in(&self, range: &Range<u64>, claims: Vec<Claim>, limit: usize) {
+        let now = Instant::now();
+        let admitted: Vec<(Arc<Held>, Option<Exit>)> = claims
+            .into_iter()
+            .map(|claim| admit(claim, limit))
+            .collect();
+        self.life
+            .claimed(range, admitted.iter().map(|(job, _)| job));
+        let mut desk = self.desk();
+        for (job, exit) in admitted {
+            match exit {
+                None => desk.ready.push_back((job, now)),
+                Some(exit) => desk.endings.push(Ending::Exit(job, exit)),
+            }
+        }
+    }
+
+    /// Lays a job aside until a slot is free.
+    pub(crate) fn lay_aside(&self, job: Arc<Held>) {
+        self.desk().ready.push_back((job, Instant::now()));
         self.wake.notify_one();
     }
 
-    pub(crate) fn next_stray(&self) -> Option<Arc<Held>> {
-        self.desk().strays.pop_front()
+    /// The job that waits longest for a slot.
+    pub(crate) fn next(&self) -> Option<Arc<Held>> {
+        self.desk().ready.pop_front().map(|(job, _)| job)
+    }
+
+    /// Puts one back that [`Station::next`] or [`Station::exchange`] gave.
+    pub(crate) fn put_back(&self, job: Arc<Held>) {
+        self.desk().ready.push_front((job, Instant::now()));
+    }
+
+    /// How many jobs wait for a slot, and since when the first of them.
+    pub(crate) fn waiting(&self) -> (usize, Option<Instant>) {
+        let desk = self.desk();
+        (
+            desk.ready.len(),
+            desk.ready.front().map(|(_, since)| *since),
+        )
+    }
+
+    /// Gives up all jobs that wait for a slot: they go back. How many.
+    pub(crate) fn give_up_waiting(&self) -> usize {
+        let mut desk = self.desk();
+        let waiting = std::mem::take(&mut desk.ready);
+        let withdrawn = waiting.into_iter().filter(|(job, _)| job.withdraw());
+        let before = desk.endings.len();
+        desk.endings
+            .extend(withdrawn.map(|(job, _)| Ending::Return(job)));
+        desk.endings.len() - before
+    }
+
+    /// The number of the hand that works the pump.
+    pub(crate) fn shift(&self) -> u64 {
+        self.shift.load(Ordering::Acquire)
+    }
+
+    /// Another hand takes the pump over; its number.
+    pub(crate) fn change_shift(&self) -> u64 {
+        self.inline_since.store(0, Ordering::Release);
+        self.shift.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Notes that a run begins in the claim loop, or (`None`) that none does.
+    pub(crate) fn mark_inline(&self, now: Option<Instant>) {
+        let since = now.map_or(0, |now| self.life.age_ms(now) + 1);
+        self.inline_since.store(since, Ordering::Release);
+    }
+
+    /// How long the present run in the claim loop has held it up.
+    pub(crate) fn held_up(&self, now: Instant) -> Duration {
+        match self.inline_since.load(Ordering::Acquire) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis((self.life.age_ms(now) + 1).saturating_sub(since)),
+        }
     }
 
     pub(crate) fn set_idle(&self, idle: bool) {
@@ -182,11 +299,11 @@ impl Station {
         }
     }
 
-    /// Notes which queues must not be blocked on.
-    pub(crate) fn mute(&self, paused: &[usize], broken: &[usize], seen: &[usize]) {
-        for &index in seen {
+    /// Notes which queues must not be blocked on, when all were seen.
+    pub(crate) fn mute(&self, paused: &[usize], broken: &[usize]) {
+        for (index, bell) in self.bells.iter().enumerate() {
             let mute = paused.contains(&index) || broken.contains(&index);
-            self.bells[index].mute.store(mute, Ordering::Release);
+            bell.mute.store(mute, Ordering::Release);
         }
     }
 
@@ -203,6 +320,40 @@ impl Station {
     pub(crate) fn any_mute(&self) -> bool {
         self.bells.iter().any(Bell::is_mute)
     }
+}
+
+impl Desk {
+    /// `true`: it is the first since the last collection, and the pump may be asleep.
+    fn add(&mut self, ending: Ending, took: Duration) -> bool {
+        self.endings.push(ending);
+        self.spent += took;
+        self.runs += 1;
+        self.endings.len() == 1
+    }
+}
+
+/// Makes a held job of a claim; with the exit of one that cannot be run.
+pub(crate) fn admit(claim: Claim, limit: usize) -> (Arc<Held>, Option<Exit>) {
+    let (context, reason) = match claim.payload.map(Payload::parse) {
+        Some(Ok(payload)) => {
+            let context = Context::new(payload, Arc::clone(&claim.token.queue));
+            (Some(context), None)
+        }
+        Some(Err(unparsable)) => (None, Some(format!("cannot be run: {unparsable}"))),
+        None => (
+            None,
+            Some(format!(
+                "cannot be run: larger than max_fetch_payload ({limit} bytes)"
+            )),
+        ),
+    };
+    if let Some(reason) = &reason {
+        tracing::warn!(queue = &*claim.token.queue, reason, "a payload is buried");
+    }
+    (
+        Arc::new(Held::new(claim.token, context)),
+        reason.map(Exit::Raw),
+    )
 }
 
 impl Bell {

@@ -7,6 +7,9 @@ use gandy_store::{Grave, Server};
 
 use crate::Error;
 
+/// More would not make anything faster.
+const CRASH_BUDGET_MAX: usize = 10_000;
+
 /// A worker's settings. Start from [`WorkerConfig::new`] or [`WorkerConfig::from_env`] and change what differs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -21,6 +24,10 @@ pub struct WorkerConfig {
     pub concurrency: usize,
     /// More groups of queues, each with a concurrency of its own.
     pub capsules: Vec<CapsuleConfig>,
+    /// How many jobs a crash of this process may touch at most: those that run and those claimed ahead, so that short
+    /// jobs do not wait for Redis. What was claimed ahead and cannot begin within about 100 ms is given back. Capsules
+    /// share it by their concurrency; at or below the concurrency nothing is claimed ahead. Default 200.
+    pub crash_budget: usize,
     /// How long running jobs may go on after a stop before they are given back. Default 25 s, below the 30 s after
     /// which Kubernetes kills.
     pub timeout: Duration,
@@ -67,6 +74,7 @@ impl WorkerConfig {
             queues: vec!["default".into()],
             concurrency: 10,
             capsules: Vec::new(),
+            crash_budget: 200,
             timeout: Duration::from_secs(25),
             stamps: StampFormat::default(),
             max_retries: 25,
@@ -118,6 +126,12 @@ impl WorkerConfig {
                 )));
             }
         }
+        if self.crash_budget > CRASH_BUDGET_MAX {
+            return Err(Error::config(format!(
+                "crash_budget is {}; it must be at most {CRASH_BUDGET_MAX}",
+                self.crash_budget
+            )));
+        }
         if self.dead_max_jobs == 0 {
             return Err(Error::config("dead_max_jobs is 0; it must be at least 1"));
         }
@@ -140,6 +154,16 @@ impl WorkerConfig {
         std::iter::once(default)
             .chain(self.capsules.iter().cloned())
             .collect()
+    }
+
+    /// A capsule's share of the crash budget.
+    pub(crate) fn budget_of(&self, capsule: &CapsuleConfig) -> usize {
+        let all: usize = self
+            .all_capsules()
+            .iter()
+            .map(|capsule| capsule.concurrency)
+            .sum();
+        self.crash_budget.min(CRASH_BUDGET_MAX) * capsule.concurrency / all.max(1)
     }
 
     pub(crate) fn keys(&self) -> Result<Keys, Error> {
@@ -191,6 +215,7 @@ mod tests {
     fn every_mistake_names_its_key() {
         assert!(problem(|c| c.concurrency = 0).contains("concurrency"));
         assert!(problem(|c| c.concurrency = 1001).contains("1 to 1000"));
+        assert!(problem(|c| c.crash_budget = 10_001).contains("crash_budget"));
         assert!(problem(|c| c.queues = vec![]).contains("queues"));
         assert!(problem(|c| c.queues = vec!["a,0".into()]).contains("queues"));
         assert!(problem(|c| c.dead_max_jobs = 0).contains("dead_max_jobs"));

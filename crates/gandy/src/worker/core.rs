@@ -62,7 +62,7 @@ impl Core {
         let capsules = config
             .all_capsules()
             .iter()
-            .map(Capsule::new)
+            .map(|capsule| Capsule::new(capsule, config.budget_of(capsule)))
             .collect::<Result<Vec<_>, _>>()?;
         let pool = Line::pooled(config.server.clone(), keys.clone(), POOL)?;
         Ok(Arc::new(Self {

@@ -3,11 +3,13 @@
 //! # Layout
 //! * `config`, `builder`, `handle`, `signals`, `hooks`: what users set and hold; `label`: names as logs show them.
 //! * `core`: what one worker shares; `life`: one identity and what it holds; `capsule`, `slots`: where jobs run.
-//! * The claim loop: `pump` and `bell`; one run: `run` and `verdict`.
+//! * The claim loop: `pump` (with `batch`, `route` and `prefetch`) and `bell`; who works it and begins runs: `hand` (with
+//!   `pace`); one run: `run` and `verdict`.
 //! * The proof of life: `lease`, on a thread of its own.
 //! * Chores: `heartbeat`, `strays`, `promoter`, `reaper` (with `vigil` and `recovery`, pure).
 //! * The end: `shutdown`.
 
+mod batch;
 mod bell;
 mod builder;
 mod capsule;
@@ -15,16 +17,20 @@ mod chore;
 mod config;
 mod core;
 mod dump;
+mod hand;
 mod handle;
 mod heartbeat;
 mod hooks;
 mod label;
 mod lease;
 mod life;
+pub(crate) mod pace;
+mod prefetch;
 mod promoter;
 mod pump;
 mod reaper;
 mod recovery;
+mod route;
 pub(crate) mod run;
 mod shutdown;
 mod signals;
@@ -55,15 +61,11 @@ use self::{
     hooks::Hooks,
     life::Life,
     promoter::Promoter,
-    pump::Pump,
     reaper::Reaper,
     signals::Signals,
     strays::Strays,
 };
 use crate::Error;
-
-/// Pumps of a capsule: two cycles in flight keep Redis and the worker busy at once.
-const PUMPS: usize = 2;
 
 /// Runs jobs until it is stopped.
 ///
@@ -92,7 +94,7 @@ pub struct Worker {
 /// Everything that runs for one life.
 struct Crew {
     life: Arc<Life>,
-    pumps: Vec<JoinHandle<()>>,
+    stations: Vec<Arc<Station>>,
     chores: Vec<JoinHandle<()>>,
     /// Ends the chores of this life, also when the worker's future is dropped.
     stop: DropGuard,
@@ -116,9 +118,7 @@ impl Drop for Cut {
         life.closed.cancel();
         for job in life.held() {
             job.interrupt();
-            if let Some(task) = job.task.get() {
-                task.abort();
-            }
+            job.abort();
         }
     }
 }
@@ -206,7 +206,7 @@ impl Worker {
             stop.cancel();
             shutdown::end_chores(crew.chores.into_iter().chain(chores)).await;
             shutdown::last_beat(core, &crew.life).await;
-            shutdown::close(core, &crew.life, crew.pumps).await;
+            shutdown::close(core, &crew.life, &crew.stations).await;
             break;
         }
         core.set_present(None);
@@ -268,11 +268,8 @@ impl Worker {
             chore::start(core, Heartbeat::new(core, &life), stop.clone()),
             chore::start(core, Strays::new(core, &life, &stations), stop.clone()),
         ];
-        let mut pumps = Vec::new();
         for station in &stations {
-            for _ in 0..PUMPS {
-                pumps.push(tokio::spawn(Pump::new(core, station).run()));
-            }
+            hand::start(core, station);
             if station.capsule.has_bells() {
                 for index in 0..station.grip.len() {
                     tokio::spawn(bell::ring(Arc::clone(core), Arc::clone(station), index));
@@ -283,7 +280,7 @@ impl Worker {
         let stop = stop.drop_guard();
         Ok(Some(Crew {
             life,
-            pumps,
+            stations,
             chores,
             stop,
             cut,

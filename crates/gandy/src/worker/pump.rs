@@ -1,180 +1,261 @@
-//! The claim loop: one cycle after another while there is work, a rest when there is none.
+//! The claim loop: cycles while there is work, a rest when there is none.
+//!
+//! Up to [`DEPTH`] cycles are under way at once, so that Redis and the worker are busy at the same time. The first of
+//! them carries whatever there is, were it one ending; the others only what is worth a trip, so that under load many
+//! jobs share one.
 
 use std::{
+    collections::VecDeque,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use gandy_protocol::Payload;
-use gandy_store::{
-    Ask, Backoff, Claim, Exit, Grant, Guard, Haul, Line, Outcome, StoreError, Token,
-};
-use tokio_util::sync::CancellationToken;
+use gandy_store::{Ask, Backoff, Grant, Haul, Line, StoreError, Token, Wire};
+use tokio::sync::watch;
 
 use super::{
-    capsule::{Ending, Station},
+    batch::Batch,
+    capsule::{Ending, Ring, Station},
     core::{Core, Phase},
-    life::Held,
-    recovery, run,
-    slots::Taken,
+    prefetch::Prefetch,
+    route::{GLANCE, Route},
 };
-use crate::Context;
 
+/// Cycles under way at once.
+const DEPTH: usize = 2;
 /// Claimed in one cycle at most.
 const CLAIM_MAX: usize = 250;
-/// Endings written in one cycle at most.
-const WRITE_MAX: usize = 200;
-/// Exits are written in commands of about this many bytes: many large jobs that fail together must not make one that
-/// takes longer than its deadline, again and again.
-const WRITE_BYTES_MAX: usize = 4 << 20;
+/// Endings collected at most; a script takes so many tokens (I6).
+const COLLECT_MAX: usize = 500;
 /// Claiming stops once a reply has this many bytes (I12).
 const REPLY_MAX: usize = 4 << 20;
+/// Jobs that the server may look at before it knows their size: where payloads were small of late, and else.
+const LOOK_SMALL: usize = 256;
+const LOOK_UNKNOWN: usize = 4;
+/// A payload up to this many bytes is small.
+const SMALL: usize = 8 << 10;
 /// A pump looks up at least this often.
 const TICK: Duration = Duration::from_secs(1);
-/// An idle capsule with bells still looks this often: for jobs that a dead peer left in a landing list.
-const GLANCE: Duration = Duration::from_secs(5);
 /// The polling of capsules without bells, or whose queues must not be blocked on: from this…
 const POLL_MIN: Duration = Duration::from_millis(5);
 /// …to this.
 const POLL_MAX: Duration = Duration::from_millis(250);
 
-/// One pump: a line of its own into Redis.
+/// The pump of a capsule: a line of its own into Redis, and what is under way on it.
 pub(crate) struct Pump {
     core: Arc<Core>,
     station: Arc<Station>,
+    /// For the cycles.
+    wire: Wire,
+    /// For everything else that it writes.
     line: Line,
+    phase: watch::Receiver<Phase>,
+    inbox: Vec<Ending>,
     batch: Batch,
-    order: Vec<usize>,
+    flights: VecDeque<Flight>,
+    prefetch: Prefetch,
+    route: Route,
+    /// When a claim was last answered.
     looked: Instant,
+    /// The last claim brought as many as were asked for.
+    full: bool,
+    /// The payloads of the last claim were small.
+    small: bool,
     poll: Duration,
+    cycles: Pause,
+    writes: Pause,
 }
 
-/// Endings whose write was not acknowledged yet.
-#[derive(Default)]
-struct Batch {
-    done: Vec<Token>,
-    exits: Vec<(Token, Exit)>,
-    returns: Vec<Token>,
-    /// A write of these was sent before and its reply lost: "gone" then means unknown, not fenced (I4).
+/// A cycle under way.
+struct Flight {
+    ended: Vec<Token>,
     repeated: bool,
+    range: Range<u64>,
+    whole: bool,
+    rung: Vec<Ring>,
+    sent: Instant,
 }
 
-impl Batch {
-    fn len(&self) -> usize {
-        self.done.len() + self.exits.len() + self.returns.len()
+/// When something that failed may be tried again.
+#[derive(Default)]
+struct Pause {
+    backoff: Backoff,
+    until: Option<Instant>,
+}
+
+/// What a turn at the pump ended with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Jobs wait, and slots are free.
+    Work,
+    /// Nothing is left to write, now or ever.
+    Over,
+}
+
+impl Pause {
+    fn begin(&mut self) {
+        let wait = self.backoff.next(fastrand::f64()).min(TICK);
+        self.until = Some(Instant::now() + wait);
     }
 
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn add(&mut self, ending: Ending) {
-        match ending {
-            Ending::Done(token) => self.done.push(token),
-            Ending::Exit(token, exit) => self.exits.push((token, exit)),
-            Ending::Return(token) => self.returns.push(token),
+    fn end(&mut self) {
+        if self.until.take().is_some() {
+            self.backoff.reset();
         }
+    }
+
+    fn is_on(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until > now)
     }
 }
 
 impl Pump {
     pub(crate) fn new(core: &Arc<Core>, station: &Arc<Station>) -> Self {
+        let capsule = &station.capsule;
         Self {
             core: Arc::clone(core),
             station: Arc::clone(station),
+            wire: Wire::new(
+                core.config.server.clone(),
+                core.config.server.patience().reply,
+            ),
             line: core.line(core.config.server.patience().reply),
+            phase: core.phase.subscribe(),
+            inbox: Vec::new(),
             batch: Batch::default(),
-            order: Vec::new(),
+            flights: VecDeque::with_capacity(DEPTH),
+            prefetch: Prefetch::new(capsule.slots.total(), capsule.budget),
+            route: Route::new(station.grip.len()),
             looked: Instant::now(),
+            full: false,
+            small: false,
             poll: POLL_MIN,
+            cycles: Pause::default(),
+            writes: Pause::default(),
         }
     }
 
-    /// Runs until the life is closed and everything that could be written was; or, when its life is dead, until its
-    /// last run has ended.
-    pub(crate) async fn run(mut self) {
-        let mut backoff = Backoff::default();
-        let mut inbox = Vec::new();
+    /// Works until there are runs to begin, or the life is closed and everything that could be written was; or, when its
+    /// life is dead, until its last run has ended.
+    pub(crate) async fn turn(&mut self) -> Turn {
         loop {
             self.station.life.tick();
-            self.station
-                .collect(WRITE_MAX.saturating_sub(self.batch.len()), &mut inbox);
-            inbox.drain(..).for_each(|ending| self.batch.add(ending));
+            self.collect();
             let closed = self.station.life.closed.is_cancelled();
-            if self.batch.is_empty() && (closed || self.is_over()) {
-                return;
+            let idle = self.batch.is_empty() && self.flights.is_empty();
+            // A Redis that does not answer must not hold the exit; the reaper of another worker does the rest.
+            let hopeless = closed
+                && self
+                    .cycles
+                    .backoff
+                    .failures()
+                    .max(self.writes.backoff.failures())
+                    > 1;
+            if hopeless || (idle && (closed || self.is_dead_and_done())) {
+                self.station.over.cancel();
+                return Turn::Over;
             }
-            let slots = self.free_slots();
-            if self.batch.is_empty() && !self.should_look(&slots) {
-                let able = slots.count() > 0;
-                drop(slots);
-                // Slots that the other pump's claim holds are no reason: what landed is on its way to them.
-                let capsule = &self.station.capsule;
-                if !self.may_claim() || capsule.slots.busy() >= capsule.slots.total() {
-                    self.put_back_rung().await;
-                }
-                self.rest(able).await;
-                continue;
+            let now = Instant::now();
+            let may = self.may_claim(now);
+            self.give_up_waiting(may, now);
+            if self.batch.has_writes() && !self.writes.is_on(now) {
+                self.write().await;
             }
-            match self.turn(slots).await {
-                Ok(()) => backoff.reset(),
-                Err(error) => {
-                    self.core.complain("cycle", &error);
-                    let wait = backoff.next(fastrand::f64()).min(TICK);
-                    if closed && backoff.failures() > 1 {
-                        return;
-                    }
-                    pause(wait, &self.station.life.closed, closed).await;
-                }
+            self.launch(may).await;
+            let waiting = self.station.waiting().0;
+            if waiting > 0 && self.station.capsule.slots.any_free() {
+                return Turn::Work;
             }
+            self.wait(now, may).await;
+        }
+    }
+
+    fn collect(&mut self) {
+        let most = COLLECT_MAX.saturating_sub(self.batch.len());
+        let (spent, runs) = self.station.collect(most, &mut self.inbox);
+        self.prefetch.note_runs(spent, runs);
+        for ending in self.inbox.drain(..) {
+            self.batch.add(ending);
         }
     }
 
     /// A dead life's pump has nothing left to wait for.
-    fn is_over(&self) -> bool {
+    fn is_dead_and_done(&self) -> bool {
         self.station.life.dead.is_cancelled() && self.station.life.is_done()
     }
 
-    /// The slots to claim for: none while quiet, without a lease, or when all are taken. Strays come first.
-    fn free_slots(&mut self) -> Taken {
-        let may = self.may_claim() && self.batch.len() < WRITE_MAX;
-        if !may {
-            self.give_strays_back();
-        }
-        let mut slots = self
-            .station
-            .capsule
-            .slots
-            .take(if may { CLAIM_MAX } else { 0 });
-        while slots.count() > 0 {
-            let Some(stray) = self.station.next_stray() else {
-                break;
-            };
-            self.start(stray, &mut slots);
-        }
-        slots
+    fn may_claim(&self, now: Instant) -> bool {
+        *self.phase.borrow() == Phase::Running && self.station.life.may_claim(now)
     }
 
-    fn may_claim(&self) -> bool {
-        *self.core.phase.borrow() == Phase::Running && self.station.life.may_claim(Instant::now())
+    /// Jobs that this worker will not begin soon go back: others may.
+    fn give_up_waiting(&mut self, may: bool, now: Instant) {
+        let (waiting, since) = self.station.waiting();
+        if waiting == 0 {
+            return;
+        }
+        let stale = since.is_some_and(|since| now - since > self.prefetch.stale_after());
+        // With a free slot they begin in a moment.
+        if !may || (stale && !self.station.capsule.slots.any_free()) {
+            self.prefetch.doubt();
+            self.station.give_up_waiting();
+            self.collect();
+        }
     }
 
-    /// What was laid aside would wait for a slot that this worker will not give it.
-    fn give_strays_back(&mut self) {
-        while let Some(stray) = self.station.next_stray() {
-            if stray.withdraw() {
-                self.batch.returns.push(stray.token.clone());
+    async fn write(&mut self) {
+        let life = Arc::clone(&self.station.life);
+        match self.batch.write(&self.core, &life, &self.line).await {
+            Ok(()) => self.writes.end(),
+            Err(error) => {
+                self.core.complain("settle", &error);
+                self.writes.begin();
             }
         }
     }
 
-    /// Whether a claim is worth a round trip.
-    fn should_look(&self, slots: &Taken) -> bool {
+    /// How many more jobs may be claimed.
+    fn room(&self, may: bool) -> usize {
+        if !may || self.batch.len() >= COLLECT_MAX {
+            return 0;
+        }
+        let awaited: usize = self
+            .flights
+            .iter()
+            .map(|flight| (flight.range.end - flight.range.start) as usize)
+            .sum();
+        let held = self.station.capsule.slots.busy() + self.station.waiting().0 + awaited;
+        self.prefetch.capacity().saturating_sub(held)
+    }
+
+    /// Sends what is worth a trip.
+    async fn launch(&mut self, may: bool) {
+        while self.flights.len() < DEPTH && !self.cycles.is_on(Instant::now()) {
+            let room = self.room(may);
+            let look = room > 0 && self.should_look();
+            let done = self.batch.done.len();
+            let capacity = self.prefetch.capacity();
+            if self.flights.is_empty() {
+                if done == 0 && !look {
+                    if room == 0 {
+                        self.put_back_rung().await;
+                    }
+                    return;
+                }
+            } else if done.max(if look && self.full { room } else { 0 }) * 4 < capacity {
+                return;
+            }
+            // Halves: one is worked on here while the other is in Redis.
+            let share = capacity.div_ceil(DEPTH).max(1);
+            self.send(room.min(share).min(CLAIM_MAX)).await;
+        }
+    }
+
+    /// Whether a claim alone is worth a round trip.
+    fn should_look(&self) -> bool {
         let wait = if self.polls() { self.poll } else { GLANCE };
-        slots.count() > 0
-            && (!self.station.is_idle()
-                || !self.station.rung().is_empty()
-                || self.looked.elapsed() >= wait)
+        !self.station.is_idle() || !self.station.rung().is_empty() || self.looked.elapsed() >= wait
     }
 
     /// Whether some queue is looked at on a timer: it is paused, broken, refuses to block, or there are too many.
@@ -182,117 +263,156 @@ impl Pump {
         !self.station.capsule.has_bells() || self.station.any_mute()
     }
 
-    /// Waits until something happens or, for a pump that is able to claim, until it is time to look.
-    async fn rest(&self, able: bool) {
-        let due = if self.polls() { self.poll } else { GLANCE };
-        let wait = if able {
-            due.saturating_sub(self.looked.elapsed())
-                .clamp(POLL_MIN, TICK)
-        } else {
-            TICK
-        };
-        tokio::select! {
-            () = self.station.wake.notified() => {}
-            () = self.station.life.closed.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-
-    /// One exchange with Redis: writes endings, finishes and claims.
-    async fn turn(&mut self, slots: Taken) -> Result<(), StoreError> {
-        // What cannot be written must not keep what can from being finished.
-        let exits = self.write_exits().await;
-        self.station.life.tick();
-        let returns = self.write_returns().await;
-        self.station.life.tick();
-        if !self.batch.done.is_empty() || slots.count() > 0 {
-            self.cycle(slots).await?;
-        }
-        exits.and(returns)
-    }
-
-    async fn cycle(&mut self, mut slots: Taken) -> Result<(), StoreError> {
-        let life = Arc::clone(&self.station.life);
-        let range = life.await_claim(slots.count());
-        self.station
-            .capsule
-            .order
-            .order(&mut |bound| fastrand::u32(..bound), &mut self.order);
-        let rung = if slots.count() > 0 {
+    async fn send(&mut self, wanted: usize) {
+        let now = Instant::now();
+        let rung = if wanted > 0 {
             self.station.rung()
         } else {
             Vec::new()
         };
+        let way = self.route.choose(&self.station, &rung, now);
+        let range = self.station.life.await_claim(wanted);
         let ask = Ask {
             ended: &self.batch.done,
-            wanted: slots.count(),
+            wanted,
             first: range.start,
-            order: &self.order,
+            lists: &way.lists,
             payload_max: self.core.config.max_fetch_payload,
             reply_max: REPLY_MAX,
+            look: if self.small { LOOK_SMALL } else { LOOK_UNKNOWN },
         };
-        let haul = match self.line.cycle(&self.station.grip, &ask).await {
+        let cycle = self.station.grip.cycle(&ask);
+        let flight = Flight {
+            ended: std::mem::take(&mut self.batch.done),
+            repeated: self.batch.repeated,
+            range,
+            whole: way.whole,
+            rung,
+            sent: now,
+        };
+        if self.batch.is_empty() {
+            self.batch.repeated = false;
+        }
+        match self.wire.send(cycle).await {
+            Ok(()) => self.flights.push_back(flight),
+            Err(error) => self.land(flight, Err(error)).await,
+        }
+    }
+
+    /// Waits for the first flight's reply, or for anything else that asks for a turn.
+    async fn wait(&mut self, now: Instant, may: bool) {
+        if self.flights.is_empty() {
+            return self.rest(now, may).await;
+        }
+        let reply = tokio::select! {
+            biased;
+            reply = self.wire.receive() => reply,
+            () = self.station.wake.notified() => return,
+            _ = self.phase.changed() => return,
+            () = tokio::time::sleep(TICK) => return,
+        };
+        if let Some(flight) = self.flights.pop_front() {
+            self.land(flight, reply).await;
+        }
+    }
+
+    /// Waits until something happens or, for a pump that may claim, until it is time to look.
+    async fn rest(&mut self, now: Instant, may: bool) {
+        let mut wait = TICK;
+        let capsule = &self.station.capsule;
+        if may && capsule.slots.any_free() {
+            let due = if self.polls() { self.poll } else { GLANCE };
+            wait = wait.min(due.saturating_sub(self.looked.elapsed()).max(POLL_MIN));
+        }
+        if let (_, Some(since)) = self.station.waiting() {
+            let stale = since + self.prefetch.stale_after();
+            wait = wait.min(stale.saturating_duration_since(now) + POLL_MIN);
+        }
+        for pause in [&self.cycles, &self.writes] {
+            if let Some(until) = pause.until {
+                wait = wait.min(until.saturating_duration_since(now));
+            }
+        }
+        let closed = self.station.life.closed.is_cancelled();
+        tokio::select! {
+            () = self.station.wake.notified() => {}
+            () = self.station.life.closed.cancelled(), if !closed => {}
+            _ = self.phase.changed() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+
+    /// Takes a cycle's reply in.
+    async fn land(&mut self, flight: Flight, reply: Result<Haul, StoreError>) {
+        let life = Arc::clone(&self.station.life);
+        let wanted = (flight.range.end - flight.range.start) as usize;
+        let haul = match reply {
             Ok(haul) => haul,
             Err(error) => {
+                self.core.complain("cycle", &error);
                 // What this claim may still bring is found by the comparison with the in-flight hash (I7).
-                life.claimed(&range, &[]);
-                self.batch.repeated |= matches!(error, StoreError::Unknown { .. });
-                return Err(error);
+                life.claimed(&flight.range, []);
+                // Where only the claim was refused, what ended was finished in front of it.
+                self.batch.repeated |= !flight.ended.is_empty();
+                self.batch.done.extend(flight.ended);
+                self.cycles.begin();
+                return;
             }
         };
-        self.acknowledge(haul.finished);
-        self.note(&haul, slots.count());
-        let wanted = slots.count();
-        let jobs: Vec<Arc<Held>> = haul
-            .claims
-            .into_iter()
-            .map(|claim| self.take_in(claim))
-            .collect();
-        life.claimed(&range, &jobs);
-        let unanswered: Vec<usize> = rung
+        self.cycles.end();
+        self.prefetch.note_trip(flight.sent.elapsed());
+        if haul.finished < flight.ended.len() {
+            let missing = flight.ended.len() - haul.finished;
+            self.core.stats.missing(missing, flight.repeated);
+        }
+        life.forget(&flight.ended);
+        if wanted > 0 && haul.grant != Grant::Untaught {
+            self.looked = Instant::now();
+            self.note(&haul, wanted, flight.whole);
+            if haul.grant == Grant::Dead {
+                life.dead.cancel();
+            }
+        }
+        let unanswered: Vec<usize> = flight
+            .rung
             .iter()
             .map(|ring| ring.queue)
             .filter(|&index| {
-                !jobs
-                    .iter()
-                    .any(|job| job.token.queue == *self.station.grip.queue(index))
+                let queue = self.station.grip.queue(index);
+                !haul.claims.iter().any(|claim| claim.token.queue == *queue)
             })
             .collect();
-        for job in jobs {
-            if job.context.is_some() {
-                self.start(job, &mut slots);
-            }
-        }
-        if wanted > 0 {
-            self.looked = Instant::now();
-        }
-        if haul.grant == Grant::Dead && wanted > 0 {
-            life.dead.cancel();
-        }
+        let limit = self.core.config.max_fetch_payload;
+        self.station.take_in(&flight.range, haul.claims, limit);
         for index in unanswered {
             // Taken by a peer, or not for us to take now: it belongs where everybody sees it.
-            if let Err(error) = self.line.unland(self.station.grip.queue(index)).await {
-                self.core.complain("unland", &error);
-            }
+            self.unland(index).await;
         }
-        self.station.answer(&rung);
-        Ok(())
+        self.station.answer(&flight.rung);
     }
 
     /// Learns from a haul where it is worth looking next.
-    fn note(&mut self, haul: &Haul, wanted: usize) {
-        if wanted == 0 {
-            return;
+    fn note(&mut self, haul: &Haul, wanted: usize, whole: bool) {
+        let mut bytes = 0;
+        let mut largest = 0;
+        for claim in &haul.claims {
+            let size = claim.payload.as_ref().map_or(usize::MAX, Vec::len);
+            bytes += size.min(REPLY_MAX);
+            largest = largest.max(size);
         }
-        let payloads = haul
-            .claims
-            .iter()
-            .filter_map(|claim| claim.payload.as_ref());
-        let bytes: usize = payloads.map(Vec::len).sum();
-        let dry = haul.claims.len() < wanted && bytes < REPLY_MAX;
+        self.full = haul.claims.len() >= wanted;
+        if !haul.claims.is_empty() {
+            self.small = largest <= SMALL;
+        }
+        self.route.note_empty(&haul.empty, self.looked);
+        let short = !self.full && bytes < REPLY_MAX;
+        let dry = short && whole;
+        if short && !whole {
+            self.route.look_everywhere();
+        }
         if dry {
             // Every queue was seen, so what is paused or broken is known.
-            self.station.mute(&haul.paused, &haul.broken, &self.order);
+            self.station.mute(&haul.paused, &haul.broken);
         }
         for &index in &haul.broken {
             self.core.complain_queue(self.station.grip.queue(index));
@@ -305,171 +425,18 @@ impl Pump {
         self.station.set_idle(dry);
     }
 
-    fn acknowledge(&mut self, finished: usize) {
-        let asked = self.batch.done.len();
-        if finished < asked {
-            self.core
-                .stats
-                .missing(asked - finished, self.batch.repeated);
-        }
-        self.station.life.forget(&self.batch.done);
-        self.batch.done.clear();
-        if self.batch.is_empty() {
-            self.batch.repeated = false;
-        }
-    }
-
-    /// A claimed job enters memory; one that cannot be run is on its way to `dead` (I12).
-    fn take_in(&mut self, claim: Claim) -> Arc<Held> {
-        let (job, exit) = admit(claim, self.core.config.max_fetch_payload);
-        if let Some(exit) = exit {
-            self.batch.exits.push((job.token.clone(), exit));
-        }
-        job
-    }
-
-    fn start(&self, job: Arc<Held>, slots: &mut Taken) {
-        let Some(slot) = slots.split_one() else {
-            // More came than was asked for: it waits as a stray does.
-            self.station.lay_aside(job);
-            return;
-        };
-        let task = tokio::spawn(run::run(
-            Arc::clone(&self.core),
-            Arc::clone(&self.station),
-            Arc::clone(&job),
-            slot,
-        ));
-        let _ = job.task.set(task.abort_handle());
-    }
-
-    async fn write_exits(&mut self) -> Result<(), StoreError> {
-        let mut stuck = Vec::new();
-        let mut error = None;
-        while !self.batch.exits.is_empty() && error.is_none() {
-            error = self.write_some_exits(&mut stuck).await.err();
-        }
-        self.batch.exits.append(&mut stuck);
-        if let Some(error) = error {
-            return Err(error);
-        }
-        if self.batch.exits.is_empty() {
-            return Ok(());
-        }
-        let keys = self.line.keys();
-        Err(StoreError::Refused {
-            server: self.line.server().address().to_owned(),
-            cause: format!(
-                "{} failed jobs cannot be written: {}, {} or {} is not a sorted set",
-                self.batch.exits.len(),
-                keys.retry(),
-                keys.schedule(),
-                keys.dead()
-            ),
-        })
-    }
-
-    /// Writes the first exits, as many as make one command of bounded size.
-    async fn write_some_exits(&mut self, stuck: &mut Vec<(Token, Exit)>) -> Result<(), StoreError> {
-        let mut bytes = 0;
-        let fits = self.batch.exits.iter().take_while(|(_, exit)| {
-            let fits = bytes < WRITE_BYTES_MAX;
-            bytes += exit.size();
-            fits
-        });
-        let count = fits.count();
-        let life = &self.station.life;
-        let outcomes = match self
-            .line
-            .settle(
-                &life.identity,
-                self.core.config.grave(),
-                &self.batch.exits[..count],
-            )
-            .await
-        {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                self.batch.repeated |= matches!(error, StoreError::Unknown { .. });
-                return Err(error);
-            }
-        };
-        for ((token, exit), outcome) in self.batch.exits.drain(..count).zip(outcomes) {
-            match outcome {
-                Outcome::Done => life.forget([&token]),
-                Outcome::Gone => {
-                    self.core.stats.missing(1, self.batch.repeated);
-                    life.forget([&token]);
-                }
-                Outcome::Stuck => stuck.push((token, exit)),
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_returns(&mut self) -> Result<(), StoreError> {
-        if self.batch.returns.is_empty() {
-            return Ok(());
-        }
-        let life = &self.station.life;
-        let jobs = recovery::return_all(self.batch.returns.clone());
-        let grave = self.core.config.grave();
-        for chunk in jobs.chunks(WRITE_MAX) {
-            // When the guard does not hold, the reaper gives these back.
-            self.line
-                .give_back(&life.identity, Guard::Living, grave, chunk)
-                .await?;
-        }
-        life.forget(&self.batch.returns);
-        self.batch.returns.clear();
-        Ok(())
-    }
-
     /// Rung, but no slot is free or no claim may be made: the job goes back where others find it.
-    async fn put_back_rung(&self) {
+    async fn put_back_rung(&mut self) {
         let rung = self.station.rung();
         for ring in &rung {
-            if let Err(error) = self.line.unland(self.station.grip.queue(ring.queue)).await {
-                self.core.complain("unland", &error);
-            }
+            self.unland(ring.queue).await;
         }
         self.station.answer(&rung);
     }
-}
 
-/// Makes a held job of a claim; with the exit of one that cannot be run.
-pub(crate) fn admit(claim: Claim, limit: usize) -> (Arc<Held>, Option<Exit>) {
-    let (context, reason) = match claim.payload.map(Payload::parse) {
-        Some(Ok(payload)) => {
-            let context =
-                Context::new(payload, claim.token.queue.clone(), CancellationToken::new());
-            (Some(context), None)
-        }
-        Some(Err(unparsable)) => (None, Some(format!("cannot be run: {unparsable}"))),
-        None => (
-            None,
-            Some(format!(
-                "cannot be run: larger than max_fetch_payload ({limit} bytes)"
-            )),
-        ),
-    };
-    if let Some(reason) = &reason {
-        tracing::warn!(queue = &*claim.token.queue, reason, "a payload is buried");
-    }
-    (
-        Arc::new(Held::new(claim.token, context)),
-        reason.map(Exit::Raw),
-    )
-}
-
-/// Sleeps, but not beyond the closing of the life.
-async fn pause(wait: Duration, closed: &CancellationToken, already: bool) {
-    if already {
-        tokio::time::sleep(wait).await;
-    } else {
-        tokio::select! {
-            () = closed.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
+    async fn unland(&mut self, index: usize) {
+        if let Err(error) = self.line.unland(self.station.grip.queue(index)).await {
+            self.core.complain("unland", &error);
         }
     }
 }

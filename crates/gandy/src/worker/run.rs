@@ -1,118 +1,242 @@
-//! Runs one job: starts it, guards it against panics, timeouts and interruptions, and says how it ended.
+//! One run of a job: begun, guarded against panics, timeouts and interruptions, and judged when it ends.
 
 use std::{
     any::Any,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    task::Poll,
+    task::{self, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use gandy_protocol::RetryRules;
 use gandy_store::Exit;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     capsule::{Ending, Station},
     core::Core,
     hooks::Hooks,
     label::label,
-    life::Held,
-    slots::Taken,
+    life::{Held, Leash},
     verdict::{Circumstances, judge},
 };
-use crate::{Context, JobError, ambient, registry::Registry};
+use crate::{Context, JobError, ambient, handler::Run, registry::Registry};
 
-/// The place of one run; the pumps are told when it is free again. A thread that cannot be stopped shares it with its
-/// run, so that it stays taken until both are over.
+/// The place of runs, one after another. A thread that cannot be stopped shares it with its run, so that it stays taken
+/// until both are over.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    slot: Option<Taken>,
     station: Arc<Station>,
+}
+
+impl Seat {
+    /// A free one.
+    pub(crate) fn take(station: &Arc<Station>) -> Option<Arc<Self>> {
+        let station = Arc::clone(station);
+        let taken = station.capsule.slots.take();
+        taken.then(|| Arc::new(Self { station }))
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        drop(self.slot.take());
+        self.station.capsule.slots.leave();
+        // The pump counts free slots when it claims, and jobs may wait for this one.
         self.station.wake.notify_one();
     }
 }
 
-/// Runs a held job and hands in how it ended. Its place is free again when this and every thread of it has returned.
-pub(crate) async fn run(core: Arc<Core>, station: Arc<Station>, job: Arc<Held>, slot: Taken) {
-    let seat = Arc::new(Seat {
-        slot: Some(slot),
-        station: Arc::clone(&station),
-    });
-    if let Some(context) = &job.context
-        && job.start()
-    {
-        context.sit(&seat);
-        let _ = job.started_at.set(ambient::now_ms() / 1000);
-        let conducted = conduct(&core, &job, context, &station.life.closed);
-        // A subscriber of logs may panic, and so may we: a job without an ending would stay in flight while we live.
-        let ending = catch_panics(conducted).await.unwrap_or_else(|panic| {
-            let reason = format!("gandy panicked while it recorded the end of a run: {panic}");
-            Some(Ending::Exit(job.token.clone(), Exit::Raw(reason)))
-        });
-        if let Some(ending) = ending {
-            station.hand_in(ending);
+/// A run that has begun, or is about to.
+pub(crate) struct Attempt {
+    job: Arc<Held>,
+    /// None before the first poll, and after the last.
+    future: Option<Run<'static>>,
+    began: Instant,
+}
+
+/// What a first poll came to.
+pub(crate) enum Begun {
+    /// The run is over, at this time. Without an ending it is left to whoever gives the job back.
+    Over(Option<Ending>, Instant),
+    /// It goes on in a task.
+    Pending(Attempt),
+}
+
+impl Attempt {
+    /// Starts a run in `seat`; `None` when the job was taken back before. `wall_ms` is the time of day.
+    pub(crate) fn start(
+        job: Arc<Held>,
+        seat: &Arc<Seat>,
+        now: Instant,
+        wall_ms: i64,
+    ) -> Option<Self> {
+        let context = job.context.as_ref()?;
+        if !job.start() {
+            return None;
         }
+        context.sit(seat);
+        let _ = job.started_at.set(wall_ms / 1000);
+        Some(Self {
+            job,
+            future: None,
+            began: now,
+        })
+    }
+
+    /// Polls once, where the job was claimed. Whoever polls next does so in a task of its own, so nobody needs waking.
+    pub(crate) fn begin(mut self, core: &Core, station: &Station) -> Begun {
+        let job = Arc::clone(&self.job);
+        let Some(context) = &job.context else {
+            return Begun::Over(None, self.began);
+        };
+        say_start(context);
+        let mut waker = task::Context::from_waker(Waker::noop());
+        let polled = poll(&mut self.future, &core.registry, context, &mut waker);
+        let now = Instant::now();
+        if let Some(registered) = core.registry.get(context.class()) {
+            registered.pace.note(now - self.began);
+        }
+        match polled {
+            Poll::Ready(result) => Begun::Over(
+                conclude(core, station, &job, context, result, now - self.began),
+                now,
+            ),
+            Poll::Pending => Begun::Pending(self),
+        }
+    }
+
+    /// Runs to the end in the present task. The ending, and how long the run took.
+    async fn finish(&mut self, core: &Core, station: &Station) -> (Option<Ending>, Duration) {
+        let job = Arc::clone(&self.job);
+        let Some(context) = &job.context else {
+            return (None, Duration::ZERO);
+        };
+        let registered = core.registry.get(context.class());
+        let timeout = registered.and_then(|registered| registered.options.timeout);
+        let limit = timeout.map(|timeout| (timeout, self.began + timeout));
+        let mut pace = None;
+        if self.future.is_none() {
+            say_start(context);
+            pace = registered.map(|registered| &registered.pace);
+        }
+        let (future, began) = (&mut self.future, self.began);
+        let run = poll_fn(|cx| {
+            let polled = poll(future, &core.registry, context, cx);
+            if let Some(pace) = pace.take() {
+                pace.note(began.elapsed());
+            }
+            polled
+        });
+        let result = match limit {
+            None => run.await,
+            Some((timeout, at)) => match tokio::time::timeout_at(at.into(), run).await {
+                Ok(result) => result,
+                Err(_) => cut_off(&mut self.future, context, timeout),
+            },
+        };
+        let took = self.began.elapsed();
+        (conclude(core, station, &job, context, result, took), took)
     }
 }
 
-/// The run itself; `None` when it was interrupted and is left to whoever gives it back.
-async fn conduct(
+/// Runs jobs in one seat, one after another, while any waits for a slot. The first may have begun already.
+pub(crate) async fn work(
+    core: Arc<Core>,
+    station: Arc<Station>,
+    seat: Arc<Seat>,
+    leash: Leash,
+    first: Attempt,
+) {
+    let mut attempt = first;
+    loop {
+        let _ = attempt.job.leash.set(Arc::clone(&leash));
+        let (ending, took) = attempt.finish(&core, &station).await;
+        // A thread that its run left behind still sits here.
+        let free = Arc::strong_count(&seat) == 1;
+        let mut next = match ending {
+            Some(ending) if free => station.exchange(ending, took, false),
+            Some(ending) => {
+                station.hand_in(ending, took);
+                None
+            }
+            None if free => station.next(),
+            None => None,
+        };
+        attempt = loop {
+            let Some(job) = next else { return };
+            let started = Attempt::start(job, &seat, Instant::now(), ambient::now_ms());
+            if let Some(attempt) = started {
+                break attempt;
+            }
+            next = station.next();
+        };
+        // Runs that end at once must not keep this thread from everything else.
+        tokio::task::consume_budget().await;
+    }
+}
+
+/// What a run comes to: counted, logged, and for a failure judged. `None` when it was interrupted and is left to whoever
+/// gives it back.
+fn conclude(
     core: &Core,
-    job: &Held,
+    station: &Station,
+    job: &Arc<Held>,
     ctx: &Context,
-    closed: &CancellationToken,
+    result: Result<(), JobError>,
+    elapsed: Duration,
 ) -> Option<Ending> {
-    let options = core
-        .registry
-        .get(ctx.class())
-        .map(|registered| registered.options)
-        .unwrap_or_default();
-    tracing::info!(
-        jid = label(ctx.jid()),
-        class = label(ctx.class()),
-        queue = ctx.queue(),
-        "start"
-    );
-    let started = Instant::now();
-    let result = perform(&core.registry, ctx, options.timeout).await;
-    let elapsed = started.elapsed();
-    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let Err(error) = result else {
-        tracing::info!(
-            jid = label(ctx.jid()),
-            class = label(ctx.class()),
-            queue = ctx.queue(),
-            elapsed_ms,
-            "done"
-        );
-        core.stats
-            .count(ctx.payload().display_class(), elapsed, true);
-        return Some(Ending::Done(job.token.clone()));
-    };
+    // A subscriber of logs may panic, and so may we: a job without an ending would stay in flight while we live.
+    let concluded = catch_unwind(AssertUnwindSafe(|| match result {
+        Ok(()) => {
+            tracing::info!(
+                jid = label(ctx.jid()),
+                class = label(ctx.class()),
+                queue = ctx.queue(),
+                elapsed_ms = millis(elapsed),
+                "done"
+            );
+            core.stats
+                .count(ctx.payload().display_class(), elapsed, true);
+            Some(Ending::Done(Arc::clone(job)))
+        }
+        Err(error) => fail(core, station, job, ctx, &error, elapsed),
+    }));
+    concluded.unwrap_or_else(|panic| {
+        let panic = words(panic);
+        let reason = format!("gandy panicked while it recorded the end of a run: {panic}");
+        Some(Ending::Exit(Arc::clone(job), Exit::Raw(reason)))
+    })
+}
+
+fn fail(
+    core: &Core,
+    station: &Station,
+    job: &Arc<Held>,
+    ctx: &Context,
+    error: &JobError,
+    elapsed: Duration,
+) -> Option<Ending> {
     if job.was_interrupted() {
         tracing::info!(
             jid = label(ctx.jid()),
             class = label(ctx.class()),
             queue = ctx.queue(),
-            elapsed_ms,
+            elapsed_ms = millis(elapsed),
             "interrupted"
         );
         // A life that is closed gives everything back at once and in order.
-        return (!closed.is_cancelled()).then(|| Ending::Return(job.token.clone()));
+        let closed = station.life.closed.is_cancelled();
+        return (!closed).then(|| Ending::Return(Arc::clone(job)));
     }
+    let registered = core.registry.get(ctx.class());
     let sentence = judge(
         ctx.payload(),
-        &error,
+        error,
         Circumstances {
             queue: ctx.queue(),
-            options,
+            options: registered
+                .map(|registered| registered.options)
+                .unwrap_or_default(),
             rules: RetryRules {
                 max_retries: core.config.max_retries,
             },
@@ -125,74 +249,108 @@ async fn conduct(
         // Hooks run before the step that ends the job, so that a crash between the two repeats them (I4).
         core.stats
             .count(ctx.payload().display_class(), elapsed, false);
-        Hooks::fire_job("error", &core.hooks.error, ctx, &error);
+        Hooks::fire_job("error", &core.hooks.error, ctx, error);
     }
     if sentence.dies {
-        Hooks::fire_job("death", &core.hooks.death, ctx, &error);
+        Hooks::fire_job("death", &core.hooks.death, ctx, error);
     }
     tracing::info!(
         jid = label(ctx.jid()),
         class = label(ctx.class()),
         queue = ctx.queue(),
-        elapsed_ms,
+        elapsed_ms = millis(elapsed),
         error_class = error.class(),
         dies = sentence.dies,
         "fail"
     );
-    Some(Ending::Exit(job.token.clone(), sentence.exit))
+    Some(Ending::Exit(Arc::clone(job), sentence.exit))
 }
 
-/// Performs a job: panics become errors, and so does running out of time.
+fn say_start(ctx: &Context) {
+    tracing::info!(
+        jid = label(ctx.jid()),
+        class = label(ctx.class()),
+        queue = ctx.queue(),
+        "start"
+    );
+}
+
+/// Performs a job without a worker: panics become errors, and so does running out of time.
 pub(crate) async fn perform(
     registry: &Registry,
     ctx: &Context,
     timeout: Option<Duration>,
 ) -> Result<(), JobError> {
-    // Around the timeout too: dropping a run that is cut off runs the handler's destructors, and those may panic.
-    catch_panics(async {
-        let Some(limit) = timeout else {
-            return registry.perform(ctx).await;
-        };
-        match tokio::time::timeout(limit, registry.perform(ctx)).await {
-            Ok(result) => result,
-            Err(_) => {
-                ctx.cancellation().cancel();
-                Err(JobError::retry(
-                    "Timeout",
-                    format!("the run took longer than its limit of {limit:?}"),
-                ))
-            }
+    let mut future = None;
+    let run = poll_fn(|cx| poll(&mut future, registry, ctx, cx));
+    let Some(limit) = timeout else {
+        return run.await;
+    };
+    match tokio::time::timeout(limit, run).await {
+        Ok(result) => result,
+        Err(_) => cut_off(&mut future, ctx, limit),
+    }
+}
+
+/// Polls a run, which begins with the first poll; a panic ends it as an error.
+fn poll(
+    future: &mut Option<Run<'static>>,
+    registry: &Registry,
+    ctx: &Context,
+    cx: &mut task::Context<'_>,
+) -> Poll<Result<(), JobError>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let run = future.get_or_insert_with(|| registry.perform(ctx));
+        let polled = run.as_mut().poll(cx);
+        if polled.is_ready() {
+            // What it owns may panic when it is dropped.
+            *future = None;
         }
+        polled
+    }));
+    polled.unwrap_or_else(|panic| {
+        let text = words(panic);
+        let _ = guarded_drop(future);
+        Poll::Ready(Err(JobError::retry("Panic", text)))
     })
-    .await
-    .unwrap_or_else(|panic| Err(JobError::retry("Panic", panic)))
 }
 
-/// What a future gives, or what its panic says.
-async fn catch_panics<T>(run: impl Future<Output = T>) -> Result<T, String> {
-    let mut run = std::pin::pin!(run);
-    poll_fn(
-        move |cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => {
-                let text = words(&*panic);
-                // A payload may panic when it is dropped, and the next one again: the second is leaked.
-                if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-                    std::mem::forget(again);
-                }
-                Poll::Ready(Err(text))
-            }
-        },
-    )
-    .await
+/// Ends a run whose time is over.
+fn cut_off(
+    future: &mut Option<Run<'static>>,
+    ctx: &Context,
+    limit: Duration,
+) -> Result<(), JobError> {
+    ctx.cancellation().cancel();
+    guarded_drop(future)?;
+    Err(JobError::retry(
+        "Timeout",
+        format!("the run took longer than its limit of {limit:?}"),
+    ))
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
+/// Dropping a run that is cut off runs the handler's destructors, and those may panic.
+fn guarded_drop(future: &mut Option<Run<'static>>) -> Result<(), JobError> {
+    catch_unwind(AssertUnwindSafe(|| *future = None))
+        .map_err(|panic| JobError::retry("Panic", words(panic)))
+}
+
+/// What a panic says.
+fn words(panic: Box<dyn Any + Send>) -> String {
+    let text = if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = panic.downcast_ref::<String>() {
         text.clone()
     } else {
         "the handler panicked without a message".to_owned()
+    };
+    // A payload may panic when it is dropped, and the next one again: the second is leaked.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
     }
+    text
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use std::{
 use gandy_store::{Guard, StoreError};
 use tokio::task::JoinHandle;
 
-use super::{core::Core, heartbeat::Heartbeat, life::Life, recovery};
+use super::{capsule::Station, core::Core, heartbeat::Heartbeat, life::Life, recovery};
 
 /// For everything after the timeout. A Redis that does not answer must not hold the exit; the reaper of another worker
 /// then does the rest.
@@ -49,7 +49,7 @@ pub(crate) async fn last_beat(core: &Arc<Core>, life: &Arc<Life>) {
 }
 
 /// Ends the life: interrupts what still runs, writes what ended, gives back the rest, leaves the fleet.
-pub(crate) async fn close(core: &Core, life: &Life, pumps: Vec<JoinHandle<()>>) {
+pub(crate) async fn close(core: &Core, life: &Life, stations: &[Arc<Station>]) {
     let unfinished = life.held();
     let started = unfinished.iter().filter(|job| job.has_started()).count();
     if started > 0 {
@@ -64,8 +64,8 @@ pub(crate) async fn close(core: &Core, life: &Life, pumps: Vec<JoinHandle<()>>) 
     life.interrupt_all();
     let end = tokio::time::Instant::now() + GRACE;
     let left = tokio::time::timeout_at(end, async {
-        for pump in pumps {
-            let _ = pump.await;
+        for station in stations {
+            station.over.cancelled().await;
         }
         leave(core, life).await
     });
@@ -79,9 +79,7 @@ pub(crate) async fn close(core: &Core, life: &Life, pumps: Vec<JoinHandle<()>>) 
         }
     }
     for job in life.held() {
-        if let Some(task) = job.task.get() {
-            task.abort();
-        }
+        job.abort();
     }
 }
 

@@ -11,11 +11,10 @@ use std::{
 use gandy_store::{Claim, Guard, StoreError, Token};
 
 use super::{
-    capsule::{Ending, Station},
+    capsule::{Ending, Station, admit},
     chore::Chore,
     core::{Core, Phase},
     life::Life,
-    pump::admit,
     recovery,
 };
 
@@ -45,7 +44,7 @@ impl Strays {
         }
         self.stations.iter().find(|station| {
             let capsule = &station.capsule;
-            capsule.slots.busy() < capsule.slots.total()
+            capsule.slots.any_free()
                 && capsule
                     .order
                     .names()
@@ -75,8 +74,7 @@ impl Strays {
         tracing::warn!(token = %job.token, "a job whose claim had no answer is taken in");
         match exit {
             Some(exit) => {
-                station.hand_in(Ending::Exit(job.token.clone(), exit));
-                station.wake.notify_one();
+                station.hand_in(Ending::Exit(job, exit), Duration::ZERO);
             }
             None => station.lay_aside(job),
         }

@@ -1,0 +1,23 @@
+//! Results in files.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::row::Results;
+
+/// Writes them, whole or not at all.
+pub(crate) fn write(path: &Path, results: &Results) -> Result<()> {
+    let aside = path.with_extension("json.new");
+    let text = serde_json::to_string_pretty(results)? + "\n";
+    fs::write(&aside, text).with_context(|| format!("cannot write {}", aside.display()))?;
+    fs::rename(&aside, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Reads them.
+pub(crate) fn read(path: &Path) -> Result<Results> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no result file", path.display()))
+}
