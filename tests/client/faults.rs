@@ -480,3 +480,43 @@ fn a_runtime_that_ends_leaves_no_caller_of_another_waiting() {
     // The client works on in the runtime that is left.
     second.block_on(async { push_again(&client, Push::raw("A", "[]")).await });
 }
+
+#[test]
+fn a_client_used_in_one_runtime_after_another_leaves_nobody_waiting() {
+    let site = Site::start();
+    let client = hasty(&site);
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let mut kept = Vec::new();
+    for round in 0..6 {
+        let now = runtime();
+        // The connection of a runtime that stands still answers nobody: that is seen by the deadline, once.
+        now.block_on(async { push_again(&client, Push::raw("A", "[]")).await });
+        let told = now.block_on(async {
+            let crowd = crowd(&client, 20, |_| "default");
+            tokio::time::timeout(Duration::from_secs(10), crowd).await
+        });
+        for (_, result) in told.expect("somebody waits for ever") {
+            result.unwrap();
+        }
+        now.block_on(async {
+            // They stop somewhere between gathered and told; nobody runs their runtime any more.
+            tokio::spawn({
+                let client = client.clone();
+                async move { crowd(&client, 64, |_| "default").await }
+            });
+            for _ in 0..=round {
+                tokio::task::yield_now().await;
+            }
+        });
+        // One stands still, one ends.
+        if round % 2 == 0 {
+            kept.push(now);
+        }
+    }
+    assert!(jobs(&site).values().all(|&count| count == 1), "doubled");
+}

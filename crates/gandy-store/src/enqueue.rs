@@ -43,9 +43,8 @@ impl Producer {
     /// A producer on a line of its own.
     #[must_use]
     pub fn new(line: Line) -> Self {
-        let names = Names::default();
         Self {
-            coalescer: Coalescer::new(Sender { line, names }),
+            coalescer: Coalescer::new(Sender::new(line)),
         }
     }
 
@@ -90,6 +89,11 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    pub(crate) fn new(line: Line) -> Self {
+        let names = Names::default();
+        Self { line, names }
+    }
+
     pub(crate) fn parcel(&self, goal: Goal<'_>) -> Parcel {
         let keys = self.line.keys();
         match goal {

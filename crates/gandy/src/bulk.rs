@@ -9,16 +9,23 @@ use std::{
     task::Poll,
 };
 
+use gandy_protocol::{args, jid::jid};
 use gandy_store::{Parcel, Producer, StoreError};
 
 use crate::{
-    Error, Push, Receipt,
+    Error, Job, Push, Receipt, ambient,
     client::{Inner, failed},
     mould::Moulds,
 };
 
 /// Results for which memory is taken before there are any.
 const FORESIGHT: usize = 10_000;
+/// Ids drawn at once: 64 cost 0.05 us each, one alone 0.4 us, a third of what a job of a bulk push may cost in all.
+const MADE: usize = 64;
+/// Arguments that wait for their ids have no more bytes than this, and one job's more.
+const MADE_BYTES: usize = 64 << 10;
+/// Bytes of an id.
+const ID: usize = 12;
 
 /// Jobs of one call: up to 1,000 of one queue in one command, and while one command is on its way the next is filled.
 pub(crate) struct Bulk<'a> {
@@ -47,6 +54,30 @@ struct Flight<'a> {
 }
 
 type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+
+/// Jobs of one type that have no id yet. They get theirs together, and each id is drawn for a job that is there: were the
+/// process or the machine copied then, both would push the same jobs, not different ones under one id.
+#[derive(Default)]
+pub(crate) struct Made {
+    /// Arguments, and when they were made, milliseconds since the epoch.
+    jobs: Vec<(String, i64)>,
+    bytes: usize,
+    ids: Vec<[u8; ID]>,
+}
+
+impl Made {
+    pub(crate) fn add<J: Job>(&mut self, job: &J) -> Result<(), Error> {
+        let args = args::to_args(job)?;
+        self.bytes += args.len();
+        self.jobs.push((args, ambient::now_ms()));
+        Ok(())
+    }
+
+    /// Whether it is time for [`Bulk::add_made`].
+    pub(crate) fn is_full(&self) -> bool {
+        self.jobs.len() >= MADE || self.bytes >= MADE_BYTES
+    }
+}
 
 impl<'a> Bulk<'a> {
     /// `jobs` is how many there will be at least.
@@ -83,13 +114,22 @@ impl<'a> Bulk<'a> {
         true
     }
 
-    /// Adds a job that was made `now` (milliseconds since the epoch) from one that was admitted, by [`Push::renew`]: there
-    /// is no middleware, and nothing to check but what our own codec wrote.
-    pub(crate) async fn add_renewed(&mut self, push: &mut Push, now: i64) {
-        debug_assert!(push.record.check().is_ok());
-        let at_ms = self.client.stamp(push, now);
-        if let Some(full) = self.write(push, at_ms) {
-            self.send(full).await;
+    /// Adds jobs that differ from `push`, which was admitted, in nothing but what `made` holds: there is no middleware, and
+    /// nothing to check but what our own codec wrote.
+    pub(crate) async fn add_made(&mut self, push: &mut Push, made: &mut Made) {
+        if made.jobs.is_empty() {
+            return;
+        }
+        made.ids.resize(made.jobs.len(), [0; ID]);
+        ambient::fill(&mut made.ids);
+        made.bytes = 0;
+        for ((args, now), id) in made.jobs.drain(..).zip(&made.ids) {
+            push.renew(args, jid(*id), now);
+            debug_assert!(push.record.check().is_ok());
+            let at_ms = self.client.stamp(push, now);
+            if let Some(full) = self.write(push, at_ms) {
+                self.send(full).await;
+            }
         }
     }
 

@@ -8,7 +8,12 @@ use std::{
 use gandy_protocol::{Keys, Stamp, StampFormat};
 use gandy_store::{Caution, Kind, Line, Producer, Server, StoreError};
 
-use crate::{Error, Job, Push, ambient, bulk::Bulk, push::When, testing::Recorder};
+use crate::{
+    Error, Job, Push, ambient,
+    bulk::{Bulk, Made},
+    push::When,
+    testing::Recorder,
+};
 
 /// Pushes jobs. Clone it freely: one per application is enough, since concurrent pushes of all clones are pipelined on
 /// one connection. A push whose future is dropped half-way leaves the client usable.
@@ -261,11 +266,16 @@ impl Client {
             return results;
         };
         let mut last: Option<Push> = None;
+        let mut made = Made::default();
         for job in jobs {
             match &mut last {
-                Some(push) => match push.renew(&job) {
-                    Ok(now) => bulk.add_renewed(push, now).await,
-                    Err(error) => bulk.refuse(error),
+                Some(push) => match made.add(&job) {
+                    Ok(()) if made.is_full() => bulk.add_made(push, &mut made).await,
+                    Ok(()) => {}
+                    Err(error) => {
+                        bulk.add_made(push, &mut made).await;
+                        bulk.refuse(error);
+                    }
                 },
                 None => match Push::new(&job) {
                     Ok(mut push) => {
@@ -278,6 +288,9 @@ impl Client {
                     Err(error) => bulk.refuse(error),
                 },
             }
+        }
+        if let Some(push) = &mut last {
+            bulk.add_made(push, &mut made).await;
         }
         bulk.finish().await
     }

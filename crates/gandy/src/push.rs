@@ -45,10 +45,9 @@ impl Push {
     /// A job of any class; `args` is a JSON array as text. It is checked when it is sent.
     #[must_use]
     pub fn raw(class: impl Into<String>, args: impl Into<String>) -> Self {
-        let now = ambient::now_us();
-        let created = Stamp::from_millis(now / 1000);
+        let created = Stamp::from_millis(ambient::now_ms());
         Self {
-            record: JobRecord::new(class, args, jid(ambient::id(now)), created),
+            record: JobRecord::new(class, args, jid(ambient::bytes()), created),
             when: When::Now,
         }
     }
@@ -59,9 +58,8 @@ impl Push {
     /// # Errors
     /// [`Error::Record`] says which field is wrong and what it must be.
     pub fn from_json(line: &str) -> Result<Self, Error> {
-        let now = ambient::now_us();
-        let created = Stamp::from_millis(now / 1000);
-        let line = JobRecord::from_json_line(line, || jid(ambient::id(now)), created)?;
+        let created = Stamp::from_millis(ambient::now_ms());
+        let line = JobRecord::from_json_line(line, || jid(ambient::bytes()), created)?;
         let when = line.at.map_or(When::Now, |at| When::At(at.millis()));
         Ok(Self {
             record: line.record,
@@ -69,14 +67,12 @@ impl Push {
         })
     }
 
-    /// Becomes another job of the same type, made now; returns the time, milliseconds since the epoch. For bulk pushes:
-    /// nothing but what differs is written anew.
-    pub(crate) fn renew<J: Job>(&mut self, job: &J) -> Result<i64, Error> {
-        let now = ambient::now_us();
-        self.record.args = args::to_args(job)?;
-        self.record.jid = jid(ambient::id(now));
-        self.record.created_at = Stamp::from_millis(now / 1000);
-        Ok(now / 1000)
+    /// Becomes another job of the same type, made at `now` (milliseconds since the epoch). For bulk pushes: nothing but
+    /// what differs is written anew.
+    pub(crate) fn renew(&mut self, args: String, jid: String, now: i64) {
+        self.record.args = args;
+        self.record.jid = jid;
+        self.record.created_at = Stamp::from_millis(now);
     }
 
     fn options(mut self, options: &JobOptions) -> Self {
