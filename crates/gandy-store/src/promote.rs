@@ -11,8 +11,9 @@ use crate::{Grave, Line, StoreError, cycle::int, life::millis, lua};
 /// Entries of a set are read until they have this many bytes (I12).
 const BYTES_MAX: usize = 4 << 20;
 
-/// A script that promotes stops after this long, at the next hundred entries: nobody else waits longer for Redis than that
-/// and a little, however slow the machine and however large the set.
+/// A script that promotes stops after this long, at the next hundred entries, and one that reads what is due after half of
+/// it for each set: nobody else waits longer for Redis than that and a little, however slow the machine and however large
+/// the set.
 const TURN: Duration = Duration::from_micros(1500);
 
 /// A sorted set of jobs that wait for a time.
@@ -115,7 +116,8 @@ impl Line {
                 "cannot be promoted: larger than max_fetch_payload ({payload_max} bytes)"
             ))
             .arg(grave.jobs_max)
-            .arg(grave.timeout.as_secs());
+            .arg(grave.timeout.as_secs())
+            .arg(TURN.as_secs_f64() / 2.0);
         read_due(self.call(&call).await?).ok_or_else(|| StoreError::shape("due"))
     }
 

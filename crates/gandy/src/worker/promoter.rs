@@ -17,7 +17,7 @@ use super::{chore::Chore, core::Core};
 const DUTY: Duration = Duration::from_secs(1);
 /// The promoter looks at least this often, for entries that others add shortly before they are due.
 const LOOK: Duration = Duration::from_millis(40);
-/// Entries read at once.
+/// Entries of each set read at once, as far as the time of the script goes.
 const PAGE: usize = 500;
 /// Entries moved by one script: about a millisecond of Redis.
 const STEP: usize = 250;
