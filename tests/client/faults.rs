@@ -322,3 +322,201 @@ async fn a_replica_is_a_reason_to_come_back_later() {
     site.redis.cli(&["REPLICAOF", "NO", "ONE"]);
     client.push(mail(3)).await.unwrap();
 }
+
+/// Pushes of so many tasks at once, each to the queue that `queue` names; results by task.
+async fn crowd(
+    client: &Client,
+    tasks: usize,
+    queue: impl Fn(usize) -> &'static str,
+) -> Vec<(usize, Result<Receipt, Error>)> {
+    let mut pushes = JoinSet::new();
+    for task in 0..tasks {
+        let client = client.clone();
+        let push = Push::raw("A", format!("[{task}]")).queue(queue(task));
+        pushes.spawn(async move { (task, client.send(push).await) });
+    }
+    pushes.join_all().await
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn pushes_of_64_tasks_go_in_few_commands_and_name_their_queues_once() {
+    let site = Site::start();
+    let client = client(&site);
+    let queues = ["a", "b", "c"];
+    for round in 0..20 {
+        for (task, result) in crowd(&client, 64, |task| queues[task % 3]).await {
+            assert_eq!(result.unwrap().outcome, Outcome::Enqueued, "{round} {task}");
+        }
+    }
+    let there: usize = queues
+        .iter()
+        .map(|queue| list(&site, &format!("queue:{queue}")).len())
+        .sum();
+    assert_eq!(there, 20 * 64);
+    assert_eq!(crate::members(&site, "queues"), queues);
+    let (pushes, names) = (crate::calls(&site, "lpush"), crate::calls(&site, "sadd"));
+    assert!(pushes <= 20 * 3 * 2, "{pushes} commands for 1,280 pushes");
+    assert!(names <= 6, "{names} times");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn of_pushes_that_go_together_each_caller_hears_of_its_own() {
+    let site = Site::start();
+    site.ask::<()>(redis::cmd("SET").arg("queue:bad").arg("x"));
+    let client = client(&site);
+    for _ in 0..3 {
+        let queue = |task: usize| ["good", "bad", "fine"][task % 3];
+        for (task, result) in crowd(&client, 60, queue).await {
+            match (queue(task), result) {
+                ("bad", Err(error)) => {
+                    assert_eq!(error.kind(), Kind::Input);
+                    assert!(error.to_string().contains("WRONGTYPE"), "{error}");
+                }
+                ("good" | "fine", Ok(receipt)) => {
+                    let key = format!("queue:{}", queue(task));
+                    let field = format!(r#""args":[{task}],"class":"A","jid":"{}""#, receipt.jid);
+                    let jobs = list(&site, &key);
+                    let found = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).contains(&field);
+                    assert!(jobs.iter().any(found), "{task}");
+                }
+                (queue, other) => panic!("{queue}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(list(&site, "queue:good").len(), 60);
+    assert_eq!(list(&site, "queue:fine").len(), 60);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn after_a_cut_exactly_the_pushes_in_doubt_are_unknown() {
+    let site = Site::start();
+    let client = hasty(&site);
+    client.push_raw("A", "[]").await.unwrap();
+    site.redis.freeze();
+    // Sent, and never answered.
+    let results = crowd(&client, 64, |_| "default").await;
+    for (_, result) in results {
+        assert_eq!(result.unwrap_err().kind(), Kind::Unknown);
+    }
+    // Never sent: there is no connection to send them on.
+    for (_, result) in crowd(&client, 64, |_| "default").await {
+        assert_eq!(result.unwrap_err().kind(), Kind::Retry);
+    }
+    site.redis.thaw();
+    let told = crowd(&client, 64, |_| "default").await;
+    let jobs = jobs(&site);
+    for (_, result) in told {
+        assert_eq!(jobs[&result.unwrap().jid], 1);
+    }
+    assert!(jobs.values().all(|&count| count == 1), "doubled");
+    assert!(jobs.len() <= 1 + 64 + 64, "what was not sent is there");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn callers_that_drop_out_of_a_crowd_leave_the_others_pushes_alone() {
+    let site = Site::start();
+    let client = client(&site);
+    client.push_raw("A", "[]").await.unwrap();
+    let mut random = fastrand::Rng::with_seed(11);
+    let (mut told, mut dropped) = (0, 0);
+    for _ in 0..50 {
+        let mut pushes = JoinSet::new();
+        for _ in 0..32 {
+            let (client, after) = (client.clone(), Duration::from_micros(random.u64(..800)));
+            let stays = random.bool();
+            pushes.spawn(async move {
+                let push = client.push_raw("A", "[]");
+                if stays {
+                    return Some(push.await);
+                }
+                cut_off(push, after).await
+            });
+        }
+        for result in pushes.join_all().await {
+            match result {
+                Some(result) => {
+                    result.unwrap();
+                    told += 1;
+                }
+                None => dropped += 1,
+            }
+        }
+    }
+    let jobs = jobs(&site);
+    assert!(dropped > 50 && told > 500, "{dropped} dropped, {told} told");
+    assert!(jobs.len() > told && jobs.len() <= 1 + told + dropped);
+    assert!(jobs.values().all(|&count| count == 1), "doubled");
+}
+
+#[test]
+fn a_runtime_that_ends_leaves_no_caller_of_another_waiting() {
+    let site = Site::start();
+    let client = hasty(&site);
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (first, second) = (runtime(), runtime());
+    first.block_on(client.push_raw("A", "[]")).unwrap();
+    site.redis.freeze();
+    for task in 0..20 {
+        let client = client.clone();
+        first.spawn(async move { client.push_raw("A", format!("[{task}]")).await });
+    }
+    let waiting = {
+        let client = client.clone();
+        second.spawn(async move { crowd(&client, 20, |_| "default").await })
+    };
+    first.shutdown_background();
+    let results = second.block_on(async {
+        let told = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+        told.expect("somebody waits for ever").unwrap()
+    });
+    assert!(results.iter().all(|(_, result)| result.is_err()));
+    site.redis.thaw();
+    // The client works on in the runtime that is left.
+    second.block_on(async { push_again(&client, Push::raw("A", "[]")).await });
+}
+
+#[test]
+fn a_client_used_in_one_runtime_after_another_leaves_nobody_waiting() {
+    let site = Site::start();
+    let client = hasty(&site);
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let mut kept = Vec::new();
+    for round in 0..6 {
+        let now = runtime();
+        // The connection of a runtime that stands still answers nobody: that is seen by the deadline, once.
+        now.block_on(async { push_again(&client, Push::raw("A", "[]")).await });
+        let told = now.block_on(async {
+            let crowd = crowd(&client, 20, |_| "default");
+            tokio::time::timeout(Duration::from_secs(10), crowd).await
+        });
+        for (_, result) in told.expect("somebody waits for ever") {
+            result.unwrap();
+        }
+        now.block_on(async {
+            // They stop somewhere between gathered and told; nobody runs their runtime any more.
+            tokio::spawn({
+                let client = client.clone();
+                async move { crowd(&client, 64, |_| "default").await }
+            });
+            for _ in 0..=round {
+                tokio::task::yield_now().await;
+            }
+        });
+        // One stands still, one ends.
+        if round % 2 == 0 {
+            kept.push(now);
+        }
+    }
+    assert!(jobs(&site).values().all(|&count| count == 1), "doubled");
+}

@@ -1,24 +1,42 @@
 //! Pushing jobs: plain commands, never a script, so that a producer needs no right to run one.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+use redis::Value;
+
+use crate::{
+    Kind, Line, Parcel, StoreError,
+    coalesce::Coalescer,
+    names::{Names, Naming},
 };
 
-use gandy_protocol::stamp;
+/// Where a job is pushed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal<'a> {
+    /// The left end of this queue.
+    Queue(&'a str),
+    /// `schedule`, for this time in milliseconds since the epoch.
+    Schedule(i64),
+}
 
-use crate::{Line, StoreError};
+impl<'a> Goal<'a> {
+    pub(crate) fn queue(self) -> Option<&'a str> {
+        match self {
+            Self::Queue(queue) => Some(queue),
+            Self::Schedule(_) => None,
+        }
+    }
 
-/// A queue's name is written to `queues` again after this long: Ruby's "clear queue" removes it.
-const NAME_MEMORY: Duration = Duration::from_secs(60);
+    pub(crate) fn at_ms(self) -> Option<i64> {
+        match self {
+            Self::Queue(_) => None,
+            Self::Schedule(at_ms) => Some(at_ms),
+        }
+    }
+}
 
-/// Pushes jobs on one line that all callers share; concurrent pushes are pipelined on it.
+/// Pushes jobs on one line that all callers share. Pushes that come while others are on their way go together.
 #[derive(Debug)]
 pub struct Producer {
-    line: Line,
-    /// Queue name → when, and on which opening of the line, it was last written to `queues`.
-    named: Mutex<HashMap<String, (Instant, u64)>>,
+    coalescer: Coalescer,
 }
 
 impl Producer {
@@ -26,107 +44,204 @@ impl Producer {
     #[must_use]
     pub fn new(line: Line) -> Self {
         Self {
-            line,
-            named: Mutex::default(),
+            coalescer: Coalescer::new(Sender::new(line)),
         }
     }
 
     /// The line it pushes on.
     #[must_use]
     pub fn line(&self) -> &Line {
-        &self.line
+        &self.coalescer.sender().line
     }
 
-    /// Pushes up to 1,000 payloads to the left end of one queue: all of them or none.
+    /// An empty parcel.
+    #[must_use]
+    pub fn parcel(&self, goal: Goal<'_>) -> Parcel {
+        self.coalescer.sender().parcel(goal)
+    }
+
+    /// Pushes one job.
     ///
     /// # Errors
-    /// [`StoreError::Unknown`]: they may have been pushed. Any other error: they were not.
-    pub async fn push(&self, queue: &str, payloads: &[String]) -> Result<(), StoreError> {
-        debug_assert!(payloads.len() <= 1000, "I6: commands do bounded work");
-        if payloads.is_empty() {
+    /// [`StoreError::Unknown`]: it may have been pushed. Any other error: it was not. Repeating what is scheduled is safe:
+    /// the same bytes are the same member.
+    pub async fn push(&self, goal: Goal<'_>, payload: &str) -> Result<(), StoreError> {
+        self.coalescer.push(goal, payload).await
+    }
+
+    /// Pushes many jobs in one command: all of them or none.
+    ///
+    /// # Errors
+    /// As [`Producer::push`], for all of them.
+    pub async fn deliver(&self, parcel: Parcel) -> Result<(), StoreError> {
+        if parcel.jobs() == 0 {
             return Ok(());
         }
+        self.coalescer.sender().deliver(parcel).await
+    }
+}
+
+/// Sends parcels, and with them the names of their queues where `queues` may lack them.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub(crate) line: Line,
+    names: Names,
+}
+
+impl Sender {
+    pub(crate) fn new(line: Line) -> Self {
+        let names = Names::default();
+        Self { line, names }
+    }
+
+    pub(crate) fn parcel(&self, goal: Goal<'_>) -> Parcel {
         let keys = self.line.keys();
-        let mut push = redis::cmd("LPUSH");
-        push.arg(keys.queue(queue)).arg(payloads);
-        if self.is_named(queue) {
-            let length: usize = self.forget_names_on_error(self.line.query(&push).await)?;
-            // The list was empty: a "clear queue" may have removed the name as well. Or the connection is another one.
-            if length == payloads.len() || !self.is_named(queue) {
-                self.name(queue).await;
-            }
-            return Ok(());
+        match goal {
+            Goal::Queue(queue) => Parcel::to_queue(keys, queue),
+            Goal::Schedule(_) => Parcel::to_schedule(keys),
         }
+    }
+
+    /// Sends one parcel.
+    pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), StoreError> {
+        let naming = parcel.queue().map(|queue| self.naming(queue));
+        if !matches!(naming, None | Some(Naming::Known)) {
+            return self.deliver_all(vec![parcel]).await.swap_remove(0);
+        }
+        let reply = self.line.query::<usize>(parcel.command()).await;
+        if let Err(error) = &reply {
+            self.forget_names(parcel.queue(), error);
+        }
+        let length = reply?;
+        if let Some(queue) = parcel.queue()
+            && self.may_lack(queue, length == parcel.jobs())
+        {
+            self.name(&[queue]).await;
+        }
+        Ok(())
+    }
+
+    /// Sends parcels in one write, in their order. Each has its own result: an error of one is none of the others'.
+    pub(crate) async fn deliver_all(&self, parcels: Vec<Parcel>) -> Vec<Result<(), StoreError>> {
         let mut pipe = redis::pipe();
-        pipe.cmd("SADD").arg(keys.queues()).arg(queue);
-        pipe.add_command(push);
-        let mut replies = self
-            .forget_names_on_error(self.line.each(&pipe).await)?
-            .into_iter();
-        match replies.next() {
-            Some(Ok(_)) => self.note_named(queue),
-            Some(Err(error)) => {
-                tracing::warn!(queue, %error, "the queue's name could not be written to `queues`")
+        let mut sent = Vec::with_capacity(parcels.len());
+        for parcel in parcels {
+            let queue = parcel.queue().map(str::to_owned);
+            let naming = queue.as_deref().map(|queue| self.naming(queue));
+            let jobs = parcel.jobs();
+            if let (Some(queue), Some(Naming::Missing | Naming::Drained)) = (&queue, naming) {
+                pipe.cmd("SADD").arg(self.line.keys().queues()).arg(queue);
             }
-            None => {}
+            pipe.add_command(parcel.into_command());
+            sent.push(Sent {
+                queue,
+                naming,
+                jobs,
+            });
         }
-        replies
-            .next()
-            .unwrap_or_else(|| Err(StoreError::shape("LPUSH")))
-            .map(drop)
-    }
-
-    /// Adds up to 1,000 payloads to `schedule`, each with its time (milliseconds since the epoch): all or none.
-    ///
-    /// # Errors
-    /// As [`Producer::push`]. Repeating is safe: the same bytes are the same member.
-    pub async fn schedule(&self, entries: &[(i64, String)]) -> Result<(), StoreError> {
-        debug_assert!(entries.len() <= 1000, "I6: commands do bounded work");
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let mut command = redis::cmd("ZADD");
-        command.arg(self.line.keys().schedule());
-        for (at_ms, payload) in entries {
-            command.arg(stamp::seconds(*at_ms)).arg(payload);
-        }
-        self.line.query::<i64>(&command).await.map(drop)
-    }
-
-    async fn name(&self, queue: &str) {
-        let mut command = redis::cmd("SADD");
-        command.arg(self.line.keys().queues()).arg(queue);
-        match self.line.query::<i64>(&command).await {
-            Ok(_) => self.note_named(queue),
-            // The job is pushed; workers that listen to the queue by name will run it. The next push tries again.
+        let replies = match self.line.each(&pipe).await {
+            Ok(replies) => replies,
             Err(error) => {
-                self.names().remove(queue);
+                self.names.forget_all();
+                return sent.iter().map(|_| Err(error.clone())).collect();
+            }
+        };
+        let mut replies = replies.into_iter();
+        let mut unnamed: Vec<&str> = Vec::new();
+        let results = sent
+            .iter()
+            .map(|sent| {
+                let (result, lacks_name) = self.read(sent, &mut replies);
+                if lacks_name && let Some(queue) = sent.queue.as_deref() {
+                    unnamed.push(queue);
+                }
+                result
+            })
+            .collect();
+        if !unnamed.is_empty() {
+            self.name(&unnamed).await;
+        }
+        results
+    }
+
+    /// Takes the replies to one parcel, and says whether its queue's name has still to be written.
+    fn read(
+        &self,
+        sent: &Sent,
+        replies: &mut impl Iterator<Item = Result<Value, StoreError>>,
+    ) -> (Result<(), StoreError>, bool) {
+        let mut next = || {
+            let reply = replies.next();
+            reply.unwrap_or_else(|| Err(StoreError::shape("a push")))
+        };
+        let Some(queue) = sent.queue.as_deref() else {
+            return (next().map(drop), false);
+        };
+        let named = (sent.naming != Some(Naming::Known)).then(&mut next);
+        let length = next().and_then(|value| self.line.read::<usize>(value));
+        let was_empty = matches!(&length, Ok(length) if *length == sent.jobs);
+        let mut lacks_name = false;
+        match named {
+            Some(Ok(_)) => {
+                let drained = was_empty && sent.naming == Some(Naming::Drained);
+                self.names.note(queue, self.line.openings(), drained);
+            }
+            Some(Err(error)) => {
                 tracing::warn!(queue, %error, "the queue's name could not be written to `queues`");
             }
+            None if length.is_ok() => lacks_name = self.may_lack(queue, was_empty),
+            None => {}
+        }
+        if let Err(error) = &length {
+            self.forget_names(Some(queue), error);
+        }
+        (length.map(drop), lacks_name)
+    }
+
+    fn naming(&self, queue: &str) -> Naming {
+        self.names.of(queue, self.line.openings())
+    }
+
+    /// Whether a known name may be gone: the list was empty, so that a "clear queue" may have removed it, or the
+    /// connection is another one now.
+    fn may_lack(&self, queue: &str, was_empty: bool) -> bool {
+        was_empty || self.naming(queue) == Naming::Missing
+    }
+
+    async fn name(&self, queues: &[&str]) {
+        let mut command = redis::cmd("SADD");
+        command.arg(self.line.keys().queues()).arg(queues);
+        match self.line.query::<i64>(&command).await {
+            Ok(_) => {
+                for queue in queues {
+                    self.names.note(queue, self.line.openings(), true);
+                }
+            }
+            // The jobs are pushed; workers that listen to the queues by name will run them. The next push tries again.
+            Err(error) => {
+                for queue in queues {
+                    self.names.forget(queue);
+                }
+                tracing::warn!(?queues, %error, "the queues' names could not be written to `queues`");
+            }
         }
     }
 
-    fn note_named(&self, queue: &str) {
-        let now = (Instant::now(), self.line.openings());
-        self.names().insert(queue.to_owned(), now);
-    }
-
-    fn is_named(&self, queue: &str) -> bool {
-        let openings = self.line.openings();
-        self.names()
-            .get(queue)
-            .is_some_and(|(at, opening)| *opening == openings && at.elapsed() < NAME_MEMORY)
-    }
-
-    /// After a lost connection the server may be another one, or have restarted empty.
-    fn forget_names_on_error<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if outcome.is_err() {
-            self.names().clear();
+    /// After a lost connection the server may be another one, or have restarted empty. What a server refuses says
+    /// something of one queue alone.
+    fn forget_names(&self, queue: Option<&str>, error: &StoreError) {
+        match queue {
+            Some(queue) if error.kind() == Kind::Input || error.is_full() => {
+                self.names.forget(queue);
+            }
+            _ => self.names.forget_all(),
         }
-        outcome
     }
+}
 
-    fn names(&self) -> MutexGuard<'_, HashMap<String, (Instant, u64)>> {
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What is remembered of a parcel that was sent.
+struct Sent {
+    queue: Option<String>,
+    naming: Option<Naming>,
+    jobs: usize,
 }

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`StoreError`], [`Backoff`].
-//! * Pushing: [`Producer`].
+//! * Pushing: [`Producer`], [`Parcel`].
 //! * A worker's life: `life` (register, renew, leave, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
@@ -13,6 +13,7 @@
 
 mod backoff;
 mod check;
+mod coalesce;
 mod cycle;
 mod enqueue;
 mod error;
@@ -23,6 +24,8 @@ mod life;
 mod line;
 mod link;
 mod lua;
+mod names;
+mod parcel;
 mod promote;
 mod reap;
 mod resp;
@@ -38,7 +41,7 @@ mod wire;
 pub use backoff::Backoff;
 pub use check::{Caution, ServerFacts, Sight};
 pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
-pub use enqueue::Producer;
+pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};
 pub use heartbeat::{Beat, Counts, Histogram, Tally};
 pub use inspect::{Entry, Place, ProcessRow, QueueRow, Target, Totals};
@@ -46,6 +49,7 @@ pub use landing::{BLOCK, BLOCK_DEADLINE};
 pub use life::Retirement;
 pub use line::Line;
 pub use lua::SCRIPTS;
+pub use parcel::Parcel;
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
 pub use reap::{GiveBack, Guard, Orphan, Way};
 pub use server::{Patience, Server, redact};

@@ -11,6 +11,11 @@ use crate::{Grave, Line, StoreError, cycle::int, life::millis, lua};
 /// Entries of a set are read until they have this many bytes (I12).
 const BYTES_MAX: usize = 4 << 20;
 
+/// A script that promotes stops after this long, at the next hundred entries, and one that reads what is due after half of
+/// it for each set: nobody else waits longer for Redis than that and a little, however slow the machine and however large
+/// the set.
+const TURN: Duration = Duration::from_micros(1500);
+
 /// A sorted set of jobs that wait for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
@@ -76,6 +81,8 @@ pub struct Promoted {
     pub gone: usize,
     /// They could not be written anywhere and are still where they were.
     pub stuck: usize,
+    /// The time of the step was over before they were looked at.
+    pub left: usize,
 }
 
 impl Line {
@@ -109,7 +116,8 @@ impl Line {
                 "cannot be promoted: larger than max_fetch_payload ({payload_max} bytes)"
             ))
             .arg(grave.jobs_max)
-            .arg(grave.timeout.as_secs());
+            .arg(grave.timeout.as_secs())
+            .arg(TURN.as_secs_f64() / 2.0);
         read_due(self.call(&call).await?).ok_or_else(|| StoreError::shape("due"))
     }
 
@@ -123,7 +131,7 @@ impl Line {
         Ok(self.call::<i64>(&call).await? == 1)
     }
 
-    /// Moves up to 500 entries that [`Line::due`] returned.
+    /// Moves up to 500 entries that [`Line::due`] returned, in their order, as many as a few milliseconds allow.
     ///
     /// # Errors
     /// After [`StoreError::Unknown`] some or all were moved; entries that were are simply gone on a repeat.
@@ -152,6 +160,7 @@ impl Line {
         let mut call = lua::PROMOTE.keys(&names);
         call.arg(grave.jobs_max)
             .arg(grave.timeout.as_secs())
+            .arg(TURN.as_secs_f64())
             .arg(queues.len())
             .arg(&queues);
         for (entry, promotion) in entries {
@@ -170,8 +179,12 @@ impl Line {
                 .arg(index)
                 .arg(payload);
         }
-        let mut promoted = Promoted::default();
-        for code in self.call::<Vec<i64>>(&call).await? {
+        let codes: Vec<i64> = self.call(&call).await?;
+        let mut promoted = Promoted {
+            left: entries.len().saturating_sub(codes.len()),
+            ..Promoted::default()
+        };
+        for code in codes {
             match code {
                 1 => promoted.pushed += 1,
                 2 => promoted.buried += 1,

@@ -8,36 +8,12 @@ use std::{
 use gandy_protocol::{Keys, Stamp, StampFormat};
 use gandy_store::{Caution, Kind, Line, Producer, Server, StoreError};
 
-use crate::{Error, Job, Push, ambient, push::When, testing::Recorder};
-
-/// At most this many jobs go in one command…
-const SLICE: usize = 1000;
-/// …and no more once they have this many bytes: every other push waits behind it on the same connection.
-const SLICE_BYTES: usize = 4 << 20;
-
-/// Jobs that go in one command, each with its place among the results.
-struct Slice {
-    jobs: Vec<(usize, Ready)>,
-    bytes: usize,
-}
-
-impl Slice {
-    fn new(place: usize, job: Ready) -> Self {
-        Self {
-            bytes: job.payload.len(),
-            jobs: vec![(place, job)],
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.jobs.len() < SLICE && self.bytes < SLICE_BYTES
-    }
-
-    fn add(&mut self, place: usize, job: Ready) {
-        self.bytes += job.payload.len();
-        self.jobs.push((place, job));
-    }
-}
+use crate::{
+    Error, Job, Push, ambient,
+    bulk::{Bulk, Made},
+    push::When,
+    testing::Recorder,
+};
 
 /// Pushes jobs. Clone it freely: one per application is enough, since concurrent pushes of all clones are pipelined on
 /// one connection. A push whose future is dropped half-way leaves the client usable.
@@ -46,10 +22,10 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     target: Target,
     stamps: StampFormat,
-    max_payload: usize,
+    pub(crate) max_payload: usize,
     middleware: Vec<Box<dyn ClientMiddleware>>,
 }
 
@@ -274,143 +250,136 @@ impl Client {
     }
 
     /// Pushes many jobs, up to 1,000 in one command. The results stand in the order of the jobs.
+    ///
+    /// Jobs are taken from the iterator while those before them are on their way, so that any number of them needs the
+    /// memory of a few commands and of the results. [`Job::options`] is asked once.
     pub async fn push_all<J: Job>(
         &self,
         jobs: impl IntoIterator<Item = J>,
     ) -> Vec<Result<Receipt, Error>> {
-        let mut results = Vec::new();
-        let mut pushes = Vec::new();
-        let mut places = Vec::new();
+        let jobs = jobs.into_iter();
+        let Some(mut bulk) = self.bulk(jobs.size_hint().0) else {
+            let mut results = Vec::new();
+            for job in jobs {
+                results.push(self.push(job).await);
+            }
+            return results;
+        };
+        let mut last: Option<Push> = None;
+        let mut made = Made::default();
         for job in jobs {
-            match Push::new(&job) {
-                Ok(push) => {
-                    places.push(results.len());
-                    // Overwritten below; every push gets its result.
-                    results.push(Err(Error::config("not sent")));
-                    pushes.push(push);
-                }
-                Err(error) => results.push(Err(error)),
+            match &mut last {
+                Some(push) => match made.add(&job) {
+                    Ok(()) if made.is_full() => bulk.add_made(push, &mut made).await,
+                    Ok(()) => {}
+                    Err(error) => {
+                        bulk.add_made(push, &mut made).await;
+                        bulk.refuse(error);
+                    }
+                },
+                None => match Push::new(&job) {
+                    Ok(mut push) => {
+                        let admitted = bulk.add(&mut push).await;
+                        // What middleware changed in one job it may change otherwise in the next.
+                        if admitted && self.inner.middleware.is_empty() {
+                            last = Some(push);
+                        }
+                    }
+                    Err(error) => bulk.refuse(error),
+                },
             }
         }
-        for (place, result) in places.into_iter().zip(self.send_all(pushes).await) {
-            results[place] = result;
+        if let Some(push) = &mut last {
+            bulk.add_made(push, &mut made).await;
         }
-        results
+        bulk.finish().await
     }
 
     /// Pushes one prepared job.
     ///
     /// # Errors
     /// As [`Client::push`].
-    pub async fn send(&self, push: Push) -> Result<Receipt, Error> {
-        let ready = match self.prepare(push) {
-            Ok(ready) => ready,
+    pub async fn send(&self, mut push: Push) -> Result<Receipt, Error> {
+        let at_ms = match self.inner.admit(&mut push) {
+            Ok(at_ms) => at_ms,
             Err(result) => return *result,
         };
-        let mut one = [(0, ready)];
-        let sent = self.store(&mut one).await;
-        let [(_, ready)] = one;
-        sent.map(|()| ready.receipt())
-            .map_err(|error| ready.error(error))
+        let payload = push.record.to_json();
+        let (size, limit) = (payload.len(), self.inner.max_payload);
+        if size > limit {
+            return Err(push.too_large(size, limit));
+        }
+        match &self.inner.target {
+            Target::Redis(producer) => {
+                let sent = producer.push(push.goal(at_ms), &payload).await;
+                if let Err(error) = sent {
+                    return Err(failed(push.record.jid, error));
+                }
+            }
+            Target::Test(recorder) => recorder.record(payload, at_ms).await,
+        }
+        Ok(push.receipt(at_ms))
     }
 
-    /// Pushes many prepared jobs, up to 1,000 of one queue in one command. The results stand in the order of `pushes`.
+    /// Pushes many prepared jobs, up to 1,000 of one queue in one command. The results stand in the order of `pushes`,
+    /// which are taken as by [`Client::push_all`].
     pub async fn send_all(
         &self,
         pushes: impl IntoIterator<Item = Push>,
     ) -> Vec<Result<Receipt, Error>> {
-        let mut results: Vec<Option<Result<Receipt, Error>>> = Vec::new();
-        // Each goes in one command: jobs of one queue, or scheduled ones.
-        let mut slices: Vec<Slice> = Vec::new();
-        for push in pushes {
-            let place = results.len();
-            results.push(None);
-            match self.prepare(push) {
-                // The last ones are the ones with room.
-                Ok(job) => match slices
-                    .iter_mut()
-                    .rev()
-                    .find(|slice| slice.jobs[0].1.joins(&job))
-                {
-                    Some(slice) if slice.has_room() => slice.add(place, job),
-                    _ => slices.push(Slice::new(place, job)),
-                },
-                Err(result) => results[place] = Some(*result),
+        let pushes = pushes.into_iter();
+        let Some(mut bulk) = self.bulk(pushes.size_hint().0) else {
+            let mut results = Vec::new();
+            for push in pushes {
+                results.push(self.send(push).await);
             }
+            return results;
+        };
+        for mut push in pushes {
+            bulk.add(&mut push).await;
         }
-        for slice in &mut slices {
-            let sent = self.store(&mut slice.jobs).await;
-            for (place, ready) in &slice.jobs {
-                results[*place] = Some(match &sent {
-                    Ok(()) => Ok(ready.receipt()),
-                    Err(error) => Err(ready.error(error.clone())),
-                });
-            }
-        }
-        results.into_iter().flatten().collect()
+        bulk.finish().await
     }
 
-    /// Middleware, checks, and the bytes. An `Err` is the push's final result.
-    fn prepare(&self, mut push: Push) -> Result<Ready, Box<Result<Receipt, Error>>> {
-        for middleware in &self.inner.middleware {
-            if middleware.push(&mut push) == Flow::Stop {
+    /// None: a test's client, to which jobs go one by one.
+    fn bulk(&self, jobs: usize) -> Option<Bulk<'_>> {
+        match &self.inner.target {
+            Target::Redis(producer) => Some(Bulk::new(&self.inner, producer, jobs)),
+            Target::Test(_) => None,
+        }
+    }
+}
+
+impl Inner {
+    /// Middleware and checks. `Ok` is the time it is scheduled for, if it is; an `Err` is the push's final result.
+    pub(crate) fn admit(
+        &self,
+        push: &mut Push,
+    ) -> Result<Option<i64>, Box<Result<Receipt, Error>>> {
+        for middleware in &self.middleware {
+            if middleware.push(push) == Flow::Stop {
                 return Err(Box::new(Ok(Receipt {
-                    jid: push.record.jid,
+                    jid: std::mem::take(&mut push.record.jid),
                     outcome: Outcome::Stopped,
                 })));
             }
         }
-        let now = ambient::now_ms();
+        push.record
+            .check()
+            .map_err(|error| Box::new(Err(error.into())))?;
+        Ok(self.stamp(push, ambient::now_ms()))
+    }
+
+    /// Writes the times of a push made `now` (milliseconds since the epoch), and says what it is scheduled for, if it is.
+    pub(crate) fn stamp(&self, push: &mut Push, now: i64) -> Option<i64> {
         let at = match push.when {
             // Sidekiq pushes at once what is not in the future.
             When::At(at) if at > now => Some(at),
             _ => None,
         };
-        push.record
-            .check()
-            .map_err(|error| Box::new(Err(error.into())))?;
-        push.record.stamps = self.inner.stamps;
+        push.record.stamps = self.stamps;
         push.record.enqueued_at = at.is_none().then(|| Stamp::from_millis(now));
-        let payload = push.record.to_json();
-        let (size, limit) = (payload.len(), self.inner.max_payload);
-        if size > limit {
-            let class = push.record.class;
-            return Err(Box::new(Err(Error::TooLarge { class, size, limit })));
-        }
-        Ok(Ready {
-            jid: push.record.jid,
-            queue: push.record.queue,
-            at,
-            payload,
-        })
-    }
-
-    /// Writes up to 1,000 jobs of one group.
-    async fn store(&self, jobs: &mut [(usize, Ready)]) -> Result<(), StoreError> {
-        let Some((_, first)) = jobs.first() else {
-            return Ok(());
-        };
-        let (queue, scheduled) = (first.queue.clone(), first.at.is_some());
-        match &self.inner.target {
-            Target::Redis(producer) if scheduled => {
-                let entries: Vec<(i64, String)> = jobs
-                    .iter_mut()
-                    .map(|(_, job)| (job.at.unwrap_or(0), job.take_payload()))
-                    .collect();
-                producer.schedule(&entries).await
-            }
-            Target::Redis(producer) => {
-                let payloads: Vec<String> =
-                    jobs.iter_mut().map(|(_, job)| job.take_payload()).collect();
-                producer.push(&queue, &payloads).await
-            }
-            Target::Test(recorder) => {
-                for (_, job) in jobs {
-                    recorder.record(job.take_payload(), job.at).await;
-                }
-                Ok(())
-            }
-        }
+        at
     }
 }
 
@@ -426,43 +395,10 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// A job that is checked and written.
-struct Ready {
-    jid: String,
-    queue: String,
-    at: Option<i64>,
-    payload: String,
-}
-
-impl Ready {
-    /// Whether both can go in one command.
-    fn joins(&self, other: &Self) -> bool {
-        self.at.is_some() == other.at.is_some() && (self.at.is_some() || self.queue == other.queue)
-    }
-
-    fn take_payload(&mut self) -> String {
-        std::mem::take(&mut self.payload)
-    }
-
-    fn receipt(&self) -> Receipt {
-        let outcome = if self.at.is_some() {
-            Outcome::Scheduled
-        } else {
-            Outcome::Enqueued
-        };
-        Receipt {
-            jid: self.jid.clone(),
-            outcome,
-        }
-    }
-
-    fn error(&self, error: StoreError) -> Error {
-        match error.kind() {
-            Kind::Unknown => Error::Unknown {
-                jid: self.jid.clone(),
-                source: error,
-            },
-            _ => error.into(),
-        }
+/// What the caller of a push is told that failed.
+pub(crate) fn failed(jid: String, error: StoreError) -> Error {
+    match error.kind() {
+        Kind::Unknown => Error::Unknown { jid, source: error },
+        _ => error.into(),
     }
 }

@@ -12,6 +12,7 @@
 mod ambient;
 #[cfg(all(doctest, feature = "derive", feature = "worker"))]
 mod book;
+mod bulk;
 mod client;
 #[cfg(feature = "worker")]
 mod context;
@@ -24,6 +25,7 @@ mod job;
 mod job_error;
 #[cfg(feature = "worker")]
 mod middleware;
+mod mould;
 mod push;
 #[cfg(feature = "worker")]
 mod registry;

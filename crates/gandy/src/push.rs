@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gandy_protocol::{JobRecord, RetrySetting, Stamp, args, jid::jid};
+use gandy_store::Goal;
 
-use crate::{Error, Job, JobOptions, ambient};
+use crate::{Error, Job, JobOptions, Outcome, Receipt, ambient};
 
 /// A job to push, with options of its own. Make one with [`Push::new`] or [`Push::raw`], hand it to
 /// [`crate::Client::send`].
@@ -64,6 +65,14 @@ impl Push {
             record: line.record,
             when,
         })
+    }
+
+    /// Becomes another job of the same type, made at `now` (milliseconds since the epoch). For bulk pushes: nothing but
+    /// what differs is written anew.
+    pub(crate) fn renew(&mut self, args: String, jid: String, now: i64) {
+        self.record.args = args;
+        self.record.jid = jid;
+        self.record.created_at = Stamp::from_millis(now);
     }
 
     fn options(mut self, options: &JobOptions) -> Self {
@@ -156,6 +165,28 @@ impl Push {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.record.jid
+    }
+
+    /// Where it goes; `at_ms` is the time it is scheduled for, if it is.
+    pub(crate) fn goal(&self, at_ms: Option<i64>) -> Goal<'_> {
+        at_ms.map_or(Goal::Queue(&self.record.queue), Goal::Schedule)
+    }
+
+    /// What its caller is told when Redis has it. The push gives its id away.
+    pub(crate) fn receipt(&mut self, at_ms: Option<i64>) -> Receipt {
+        Receipt {
+            jid: std::mem::take(&mut self.record.jid),
+            outcome: at_ms.map_or(Outcome::Enqueued, |_| Outcome::Scheduled),
+        }
+    }
+
+    /// What its caller is told when its payload is over the limit.
+    pub(crate) fn too_large(&self, size: usize, limit: usize) -> Error {
+        Error::TooLarge {
+            class: self.record.class.clone(),
+            size,
+            limit,
+        }
     }
 
     /// Everything that will be written, for middleware to read or change.

@@ -17,8 +17,12 @@ use super::{chore::Chore, core::Core};
 const DUTY: Duration = Duration::from_secs(1);
 /// The promoter looks at least this often, for entries that others add shortly before they are due.
 const LOOK: Duration = Duration::from_millis(40);
-/// Entries read at once.
+/// Entries of each set read at once, as far as the time of the script goes.
 const PAGE: usize = 500;
+/// Entries moved by one script: about a millisecond of Redis.
+const STEP: usize = 250;
+/// Pages before the promoter lets itself be stopped.
+const PAGES: usize = 20;
 
 /// The promoter of one worker.
 pub(crate) struct Promoter {
@@ -38,30 +42,72 @@ impl Promoter {
         }
     }
 
-    /// Whether anything was moved.
+    /// What is due, if this worker has the duty.
+    async fn due(&self) -> Result<Option<Due>, StoreError> {
+        let Some(life) = self.core.present() else {
+            self.on_duty.store(false, Ordering::Release);
+            return Ok(None);
+        };
+        let config = &self.core.config;
+        let due = self
+            .line
+            .due(
+                &life.identity,
+                DUTY,
+                PAGE,
+                config.max_fetch_payload,
+                config.grave(),
+            )
+            .await;
+        let mine = matches!(due, Ok(Due::Mine { .. }));
+        self.on_duty.store(mine, Ordering::Release);
+        due.map(Some)
+    }
+
+    /// What becomes of each entry.
+    fn decide(
+        &self,
+        due: impl Iterator<Item = DueEntry>,
+        now_us: i64,
+    ) -> Vec<(DueEntry, Promotion)> {
+        let stamps = self.core.config.stamps;
+        due.map(|entry| {
+            let promotion = promotion(&entry.member, now_us / 1000, stamps);
+            (entry, promotion)
+        })
+        .collect()
+    }
+
+    /// Whether anything was moved. While Redis moves one step's entries, the next ones are decided on.
     async fn promote(
         &self,
         from: Waiting,
         due: Vec<DueEntry>,
         now_us: i64,
     ) -> Result<bool, StoreError> {
-        if due.is_empty() {
-            return Ok(false);
+        let grave = self.core.config.grave();
+        let mut due = due.into_iter();
+        let mut entries = self.decide(due.by_ref().take(STEP), now_us);
+        let mut any = false;
+        while !entries.is_empty() {
+            let decided = async {
+                // The connection's task, which may be waiting for this very thread, writes first.
+                tokio::task::yield_now().await;
+                self.decide(due.by_ref().take(STEP), now_us)
+            };
+            let step = self.line.promote(from, grave, &entries);
+            let (moved, next) = tokio::join!(biased; step, decided);
+            let moved = moved?;
+            self.tell(moved.buried, moved.stuck);
+            tracing::debug!(?from, jobs = moved.pushed, left = moved.left, "promoted");
+            any |= moved.pushed + moved.buried + moved.gone > 0;
+            if moved.left > 0 {
+                // Nothing may overtake what is left: it comes first on the next page.
+                break;
+            }
+            entries = next;
         }
-        let entries: Vec<(DueEntry, Promotion)> = due
-            .into_iter()
-            .map(|entry| {
-                let promotion = promotion(&entry.member, now_us / 1000, self.core.config.stamps);
-                (entry, promotion)
-            })
-            .collect();
-        let moved = self
-            .line
-            .promote(from, self.core.config.grave(), &entries)
-            .await?;
-        self.tell(moved.buried, moved.stuck);
-        tracing::debug!(?from, jobs = moved.pushed, "promoted");
-        Ok(moved.pushed + moved.buried + moved.gone > 0)
+        Ok(any)
     }
 
     fn tell(&self, buried: usize, stuck: usize) {
@@ -88,50 +134,47 @@ impl Chore for Promoter {
     const NAME: &'static str = "promoter";
 
     async fn run_once(&mut self, _now: Instant) -> Result<Duration, StoreError> {
-        let Some(life) = self.core.present() else {
-            self.on_duty.store(false, Ordering::Release);
-            return Ok(LOOK);
-        };
-        let config = &self.core.config;
-        let due = self
-            .line
-            .due(
-                &life.identity,
-                DUTY,
-                PAGE,
-                config.max_fetch_payload,
-                config.grave(),
-            )
-            .await;
-        if !matches!(due, Ok(Due::Mine { .. })) {
-            self.on_duty.store(false, Ordering::Release);
-        }
-        match due? {
-            // Just after the duty runs out, a little apart from the other watchers.
-            Due::Others(left) => Ok(left.min(DUTY) + Duration::from_millis(fastrand::u64(1..200))),
-            Due::Mine {
-                now_us,
-                next_us,
-                retry,
-                schedule,
-                buried,
-                stuck,
-            } => {
-                self.on_duty.store(true, Ordering::Release);
-                self.tell(buried, stuck);
-                // Retries first, as Sidekiq.
-                let retried = self.promote(Waiting::Retry, retry, now_us).await;
-                let scheduled = self.promote(Waiting::Schedule, schedule, now_us).await;
-                if retried? | scheduled? || buried > 0 {
-                    return Ok(Duration::ZERO);
+        let mut due = self.due().await?;
+        for _ in 0..PAGES {
+            match due {
+                None => return Ok(LOOK),
+                // Just after the duty runs out, a little apart from the other watchers.
+                Some(Due::Others(left)) => {
+                    return Ok(left.min(DUTY) + Duration::from_millis(fastrand::u64(1..200)));
                 }
-                let ahead = next_us.map_or(LOOK, |next| {
-                    Duration::from_micros(u64::try_from(next - now_us).unwrap_or(0))
-                });
-                Ok(ahead.clamp(Duration::from_millis(1), LOOK))
+                Some(Due::Mine {
+                    now_us,
+                    next_us,
+                    retry,
+                    schedule,
+                    buried,
+                    stuck,
+                }) => {
+                    self.tell(buried, stuck);
+                    if retry.is_empty() && schedule.is_empty() && buried == 0 {
+                        return Ok(until(next_us, now_us));
+                    }
+                    // One after another: what is sent together Redis runs together, and everybody else waits for the sum.
+                    // Retries first, as Sidekiq.
+                    let retried = self.promote(Waiting::Retry, retry, now_us).await;
+                    let scheduled = self.promote(Waiting::Schedule, schedule, now_us).await;
+                    if !(retried? | scheduled? || buried > 0) {
+                        return Ok(until(next_us, now_us));
+                    }
+                    due = self.due().await?;
+                }
             }
         }
+        Ok(Duration::ZERO)
     }
+}
+
+/// How long until the next look.
+fn until(next_us: Option<i64>, now_us: i64) -> Duration {
+    let ahead = next_us.map_or(LOOK, |next| {
+        Duration::from_micros(u64::try_from(next - now_us).unwrap_or(0))
+    });
+    ahead.clamp(Duration::from_millis(1), LOOK)
 }
 
 /// What becomes of a due entry: to its queue with a new `enqueued_at`, all its other bytes as they are (I5).
