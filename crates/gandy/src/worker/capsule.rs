@@ -78,6 +78,8 @@ pub(crate) struct Station {
     pub(crate) grip: Grip,
     /// Rings when an ending was handed in, a bell rang, or a job was taken in.
     pub(crate) wake: Notify,
+    /// Calls the hand that stands by: the other is blocked.
+    pub(crate) relief: Notify,
     /// Rings when a slot becomes free, for bells that did not wait for jobs because none was.
     pub(crate) freed: Notify,
     /// Cancelled when nothing is left to write.
@@ -96,6 +98,8 @@ pub(crate) struct Station {
     blocked: AtomicU64,
     /// Milliseconds after the life's birth, plus one, at which the present run in the claim loop began; 0: none.
     inline_since: AtomicU64,
+    /// The same of the last one that began there.
+    inline_last: AtomicU64,
 }
 
 /// The state of one queue's bell.
@@ -137,6 +141,7 @@ impl Station {
             life: Arc::clone(life),
             grip: Grip::new(keys, &life.identity, names.iter().map(String::as_str)),
             wake: Notify::new(),
+            relief: Notify::new(),
             freed: Notify::new(),
             over: CancellationToken::new(),
             ticked: AtomicU64::new(0),
@@ -147,6 +152,7 @@ impl Station {
             desk: Mutex::default(),
             shift: AtomicU64::new(1),
             inline_since: AtomicU64::new(0),
+            inline_last: AtomicU64::new(0),
         })
     }
 
@@ -283,8 +289,24 @@ impl Station {
 
     /// Notes that a run begins in the claim loop, or (`None`) that none does.
     pub(crate) fn mark_inline(&self, now: Option<Instant>) {
-        let since = now.map_or(0, |now| self.life.age_ms(now) + 1);
-        self.inline_since.store(since, Ordering::Release);
+        let Some(now) = now else {
+            return self.inline_since.store(0, Ordering::Release);
+        };
+        let since = self.life.age_ms(now) + 1;
+        self.inline_last.store(since, Ordering::Relaxed);
+        self.inline_since.store(since, Ordering::SeqCst);
+        self.life.stir();
+    }
+
+    /// Whether a run is in the claim loop.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.inline_since.load(Ordering::SeqCst) != 0
+    }
+
+    /// How long ago a run began in the claim loop.
+    pub(crate) fn since_inline(&self, now: Instant) -> Duration {
+        let last = self.inline_last.load(Ordering::Relaxed);
+        Duration::from_millis((self.life.age_ms(now) + 1).saturating_sub(last))
     }
 
     /// How long the present run in the claim loop has held it up.

@@ -23,11 +23,6 @@ use crate::ambient;
 
 /// Runs are begun for this long, then it is time to look what Redis says.
 const SLICE: Duration = Duration::from_micros(500);
-/// A run that holds up the claim loop for this long has blocked it.
-const BLOCKED: Duration = Duration::from_millis(20);
-/// How often the hand that stands by looks while there is work, and while there is none.
-const WATCH: Duration = Duration::from_millis(20);
-const WATCH_IDLE: Duration = Duration::from_millis(250);
 
 /// One of the two.
 #[derive(Clone)]
@@ -90,20 +85,13 @@ impl Hand {
     /// Waits until the other hand is blocked; the number of the new shift. `None`: the pump is over.
     async fn stand_by(&self) -> Option<u64> {
         let station = &self.station;
-        let mut idle = station.idle.subscribe();
         loop {
-            let quiet = station.is_idle() && station.capsule.slots.busy() == 0;
-            let watch = if quiet { WATCH_IDLE } else { WATCH };
             tokio::select! {
                 () = station.over.cancelled() => return None,
-                _ = idle.wait_for(|idle| !*idle), if quiet => {}
-                () = tokio::time::sleep(watch) => {}
+                () = station.relief.notified() => {}
             }
-            if station.over.is_cancelled() {
-                return None;
-            }
-            if station.held_up(Instant::now()) >= BLOCKED {
-                tracing::debug!("a run blocks the claim loop; it goes on beside it");
+            // It may be free again by now.
+            if station.is_inline() {
                 return Some(station.change_shift());
             }
         }

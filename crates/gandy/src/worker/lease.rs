@@ -12,7 +12,7 @@ use super::{
     capsule::{Capsule, Station},
     core::Core,
     life::{LEASE, Life, RENEW_EVERY},
-    recovery,
+    lookout, recovery,
 };
 
 /// A renewal without a reply is given up after this, so that the next comes soon.
@@ -31,7 +31,12 @@ pub(crate) fn start(
     let (core, life, stations) = (Arc::clone(core), Arc::clone(life), stations.to_vec());
     std::thread::Builder::new().name("gandy-lease".into()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(keep(&core, &life, &stations)),
+            Ok(runtime) => runtime.block_on(async {
+                tokio::select! {
+                    () = keep(&core, &life, &stations) => {}
+                    () = lookout::keep(&life, &stations) => {}
+                }
+            }),
             Err(error) => {
                 tracing::error!(%error, "the lease thread cannot start; this worker gives up its identity");
                 life.dead.cancel();

@@ -16,7 +16,7 @@ use std::{
 
 use gandy_protocol::Identity;
 use gandy_store::Token;
-use tokio::task::AbortHandle;
+use tokio::{sync::Notify, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
@@ -51,6 +51,9 @@ pub(crate) struct Life {
     renewed: AtomicU64,
     /// The lease ran out without a renewal.
     lost: AtomicBool,
+    /// Rings when a run begins in a claim loop and nobody watches.
+    pub(crate) stirred: Notify,
+    dozing: AtomicBool,
     ledger: Mutex<Ledger>,
 }
 
@@ -207,6 +210,8 @@ impl Life {
             next_number: AtomicU64::new(1),
             renewed: AtomicU64::new(0),
             lost: AtomicBool::new(false),
+            stirred: Notify::new(),
+            dozing: AtomicBool::new(true),
             ledger: Mutex::default(),
         }
     }
@@ -244,6 +249,20 @@ impl Life {
     /// Notes that the lease is gone. `true` the first time.
     pub(crate) fn lose(&self) -> bool {
         !self.lost.swap(true, Ordering::AcqRel)
+    }
+
+    /// A run begins in a claim loop: whoever watches over that must be awake.
+    pub(crate) fn stir(&self) {
+        if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
+            self.stirred.notify_one();
+        }
+    }
+
+    /// Whoever watches goes to sleep, unless a run began meanwhile: what [`Life::stir`] is told after its mark was set,
+    /// this asks before.
+    pub(crate) fn doze(&self, quiet: impl FnOnce() -> bool) -> bool {
+        self.dozing.store(true, Ordering::SeqCst);
+        quiet() || !self.dozing.swap(false, Ordering::SeqCst)
     }
 
     /// Draws `count` token numbers for a claim that is about to be sent.

@@ -5,7 +5,7 @@
 //! * `core`: what one worker shares; `life`: one identity and what it holds; `capsule`, `slots`: where jobs run.
 //! * The claim loop: `pump` (with `batch`, `route` and `prefetch`) and `bell`; who works it and begins runs: `hand` (with
 //!   `pace`); one run: `run` and `verdict`.
-//! * The proof of life: `lease`, on a thread of its own.
+//! * The proof of life: `lease`, on a thread of its own; beside it `lookout`, over the claim loops.
 //! * Chores: `heartbeat`, `strays`, `promoter`, `reaper` (with `vigil` and `recovery`, pure).
 //! * The end: `shutdown`.
 
@@ -24,6 +24,7 @@ mod hooks;
 mod label;
 mod lease;
 mod life;
+mod lookout;
 pub(crate) mod pace;
 mod prefetch;
 mod promoter;
