@@ -21,7 +21,7 @@ pub mod default {
     /// The queue that Sidekiq uses when a job names none.
     pub const QUEUE: &str = "default";
     /// Jobs that a crash may touch, those claimed ahead included.
-    pub const CRASH_BUDGET: usize = 200;
+    pub const CRASH_BUDGET: usize = 400;
     /// How long running jobs may go on after TERM. Below the 30 s that Kubernetes and Heroku allow.
     pub const TIMEOUT: Duration = Duration::from_secs(25);
     /// Retries of a job whose `retry` is `true`.

@@ -26,7 +26,7 @@ pub struct WorkerConfig {
     pub capsules: Vec<CapsuleConfig>,
     /// How many jobs a crash of this process may touch at most: those that run and those claimed ahead, so that short
     /// jobs do not wait for Redis. What was claimed ahead and cannot begin within about 100 ms is given back. Capsules
-    /// share it by their concurrency; at or below the concurrency nothing is claimed ahead. Default 200.
+    /// share it by their concurrency; at or below the concurrency nothing is claimed ahead. Default 400.
     pub crash_budget: usize,
     /// How long running jobs may go on after a stop before they are given back. Default 25 s, below the 30 s after
     /// which Kubernetes kills.
@@ -74,7 +74,7 @@ impl WorkerConfig {
             queues: vec!["default".into()],
             concurrency: 10,
             capsules: Vec::new(),
-            crash_budget: 200,
+            crash_budget: 400,
             timeout: Duration::from_secs(25),
             stamps: StampFormat::default(),
             max_retries: 25,

@@ -314,7 +314,7 @@ impl Pump {
             Vec::new()
         };
         let way = if wanted > 0 {
-            self.route.choose(&self.station, &rung, now)
+            self.route.choose(&self.station, &rung, self.full, now)
         } else {
             Way::default()
         };
