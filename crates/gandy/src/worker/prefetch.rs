@@ -4,7 +4,7 @@
 //! slots busy; for jobs much longer than a round trip that is none. The user's crash budget is the cap: a job claimed
 //! ahead waits for this process, and if it dies, for the reaper.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs and trips vary: so much more than the mean is claimed ahead.
 const MARGIN: f64 = 2.0;
@@ -23,6 +23,8 @@ pub(crate) struct Prefetch {
     budget: usize,
     /// Sum of run times and number of runs, older ones weighing less.
     ran: (f64, f64),
+    /// When the last of them ended.
+    last: Option<Instant>,
     trip: f64,
 }
 
@@ -32,13 +34,15 @@ impl Prefetch {
             slots,
             budget: budget.max(slots),
             ran: (0.0, 0.0),
+            last: None,
             trip: 0.0,
         }
     }
 
-    /// Notes that `count` runs ended, which took `spent` together.
-    pub(crate) fn note_runs(&mut self, spent: Duration, count: u32) {
+    /// Notes that `count` runs have ended by `now`, which took `spent` together.
+    pub(crate) fn note_runs(&mut self, spent: Duration, count: u32, now: Instant) {
         if count > 0 {
+            self.last = Some(now);
             self.ran.0 = self.ran.0 * KEEP + spent.as_secs_f64();
             self.ran.1 = self.ran.1 * KEEP + f64::from(count);
         }
@@ -59,10 +63,14 @@ impl Prefetch {
         self.ran = (0.0, 0.0);
     }
 
-    /// How many jobs to hold at once, running ones included.
-    pub(crate) fn capacity(&self) -> usize {
+    /// How many jobs to hold at once, running ones included. When no run has ended for a while, those that go on are long
+    /// ones, whatever the ones before them were.
+    pub(crate) fn capacity(&self, now: Instant) -> usize {
         let (spent, count) = self.ran;
-        if count == 0.0 {
+        let old = self
+            .last
+            .is_none_or(|last| now.saturating_duration_since(last) > self.stale_after());
+        if count == 0.0 || old {
             return self.slots;
         }
         // No run is shorter than 0.1 µs; this only keeps the quotient finite.
@@ -82,15 +90,24 @@ mod tests {
     use super::*;
 
     fn after(run: Duration, trip: Duration) -> usize {
-        let mut prefetch = Prefetch::new(10, 100);
-        prefetch.note_runs(run * 50, 50);
+        let (mut prefetch, now) = (Prefetch::new(10, 100), Instant::now());
+        prefetch.note_runs(run * 50, 50, now);
         prefetch.note_trip(trip);
-        prefetch.capacity()
+        prefetch.capacity(now)
+    }
+
+    #[test]
+    fn what_was_learned_long_ago_says_nothing_of_the_runs_of_now() {
+        let (mut prefetch, now) = (Prefetch::new(10, 100), Instant::now());
+        prefetch.note_runs(Duration::from_micros(50), 50, now);
+        prefetch.note_trip(Duration::from_micros(100));
+        assert_eq!(prefetch.capacity(now + STALE), 100);
+        assert_eq!(prefetch.capacity(now + STALE * 2), 10);
     }
 
     #[test]
     fn nothing_is_claimed_ahead_of_what_is_unknown_or_long() {
-        assert_eq!(Prefetch::new(10, 100).capacity(), 10);
+        assert_eq!(Prefetch::new(10, 100).capacity(Instant::now()), 10);
         let trip = Duration::from_micros(100);
         assert_eq!(after(Duration::from_secs(10), trip), 10);
         assert_eq!(after(Duration::from_millis(10), trip), 10);
@@ -108,27 +125,30 @@ mod tests {
     #[test]
     fn a_budget_below_the_slots_claims_nothing_ahead() {
         let mut prefetch = Prefetch::new(10, 0);
-        prefetch.note_runs(Duration::ZERO, 1);
+        let now = Instant::now();
+        prefetch.note_runs(Duration::ZERO, 1, now);
         prefetch.note_trip(Duration::from_secs(1));
-        assert_eq!(prefetch.capacity(), 10);
+        assert_eq!(prefetch.capacity(now), 10);
     }
 
     #[test]
     fn one_long_run_among_short_ones_is_seen() {
         let mut prefetch = Prefetch::new(10, 100);
         prefetch.note_trip(Duration::from_micros(100));
-        prefetch.note_runs(Duration::from_micros(50), 50);
-        assert_eq!(prefetch.capacity(), 100);
-        prefetch.note_runs(Duration::from_secs(60), 1);
-        assert_eq!(prefetch.capacity(), 10);
+        let now = Instant::now();
+        prefetch.note_runs(Duration::from_micros(50), 50, now);
+        assert_eq!(prefetch.capacity(now), 100);
+        prefetch.note_runs(Duration::from_secs(60), 1, now);
+        assert_eq!(prefetch.capacity(now), 10);
     }
 
     #[test]
     fn doubt_goes_back_to_the_slots() {
         let mut prefetch = Prefetch::new(10, 100);
         prefetch.note_trip(Duration::from_millis(1));
-        prefetch.note_runs(Duration::ZERO, 50);
+        let now = Instant::now();
+        prefetch.note_runs(Duration::ZERO, 50, now);
         prefetch.doubt();
-        assert_eq!(prefetch.capacity(), 10);
+        assert_eq!(prefetch.capacity(now), 10);
     }
 }

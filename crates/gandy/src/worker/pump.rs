@@ -178,7 +178,7 @@ impl Pump {
     fn collect(&mut self) {
         let most = COLLECT_MAX.saturating_sub(self.batch.len());
         let (spent, runs) = self.station.collect(most, &mut self.inbox);
-        self.prefetch.note_runs(spent, runs);
+        self.prefetch.note_runs(spent, runs, Instant::now());
         for ending in self.inbox.drain(..) {
             self.batch.add(ending);
         }
@@ -211,7 +211,7 @@ impl Pump {
         let slots = &self.station.capsule.slots;
         let stale = since.is_some_and(|since| now - since > self.prefetch.stale_after());
         // What a bell brought when the last slot had just been taken: nobody is to wait for a long run.
-        let unasked = self.prefetch.capacity() <= slots.total();
+        let unasked = self.prefetch.capacity(now) <= slots.total();
         // With a free slot they begin in a moment.
         if !may || ((stale || unasked) && !slots.any_free()) {
             if stale {
@@ -269,7 +269,7 @@ impl Pump {
         // What ended well leaves with the claim itself; the rest is held until it was written.
         let ending = self.batch.writes() + self.writing_count;
         let held = self.station.capsule.slots.busy() + self.station.waiting().0 + awaited + ending;
-        self.prefetch.capacity().saturating_sub(held)
+        self.prefetch.capacity(Instant::now()).saturating_sub(held)
     }
 
     /// Sends what is worth a trip.
@@ -278,7 +278,7 @@ impl Pump {
             let room = self.room(may);
             let look = room > 0 && self.should_look();
             let done = self.batch.done.len();
-            let capacity = self.prefetch.capacity();
+            let capacity = self.prefetch.capacity(Instant::now());
             if self.flights.is_empty() {
                 if done == 0 && !look {
                     if room == 0 {
