@@ -207,8 +207,12 @@ impl Station {
             .into_iter()
             .map(|claim| admit(claim, limit, self.capsule.index))
             .collect();
-        self.life
+        let awaited = self
+            .life
             .claimed(range, admitted.iter().map(|(job, _)| job));
+        if !awaited {
+            return;
+        }
         let mut desk = self.desk();
         for (job, exit) in admitted {
             match exit {

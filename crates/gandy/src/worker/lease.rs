@@ -105,6 +105,12 @@ async fn give_back_unstarted(core: &Core, line: &Line, life: &Life, capsule: &Ca
         .filter(|job| job.capsule == capsule.index && job.context.is_some() && job.withdraw())
         .map(|job| job.token.clone())
         .collect();
+    // What a claim brought whose reply nobody reads.
+    life.give_up_awaited();
+    match line.tokens(&life.identity).await {
+        Ok(held) => tokens.extend(life.strays(held)),
+        Err(error) => core.complain("stray", &error),
+    }
     tokens.sort_unstable_by_key(|token| std::cmp::Reverse(token.number));
     if tokens.is_empty() {
         return;

@@ -292,13 +292,26 @@ impl Life {
         &self,
         range: &Range<u64>,
         held: impl IntoIterator<Item = &'a Arc<Held>>,
-    ) {
+    ) -> bool {
         let mut ledger = self.ledger();
+        // Given up meanwhile: what it brought went back, or is a stray.
+        if !range.is_empty() && !ledger.awaiting.contains(range) && !ledger.patient.contains(range)
+        {
+            return false;
+        }
         for job in held {
             ledger.held.insert(job.token.number, Arc::clone(job));
         }
         ledger.awaiting.retain(|other| other != range);
         ledger.patient.retain(|other| other != range);
+        true
+    }
+
+    /// Gives up every claim whose reply has not come: nobody here will read it soon.
+    pub(crate) fn give_up_awaited(&self) {
+        let mut ledger = self.ledger();
+        ledger.awaiting.clear();
+        ledger.patient.clear();
     }
 
     /// Takes a stray in; `false` when it is known by now.
