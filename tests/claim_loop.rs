@@ -91,6 +91,30 @@ async fn runs_that_block_after_a_thousand_quick_ones_take_no_slot_from_each_othe
     worker.stop().await.unwrap();
 }
 
+/// A thread of the runtime that falls into a long run may be the one that looked at sockets and timers for the others,
+/// and a sleeping one is woken only by work that is handed to it: without a nudge from outside nothing moves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_that_blocks_its_thread_keeps_no_other_job_from_the_other_threads() {
+    let site = Site::start();
+    let (done, inside) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let worker = joined(
+        builder(&site, &done, &inside)
+            .concurrency(4)
+            .build()
+            .unwrap()
+            .start(),
+    );
+    for present in 1..=3 {
+        push(&site, "default", "Turn", 3);
+        // Not in the runtime: it is to be left alone.
+        wait_until(SOON, "the next one runs beside the others", || {
+            inside.load(Ordering::Relaxed) >= present
+        });
+    }
+    wait_until(SOON, "all three meet", || done.load(Ordering::Relaxed) == 3);
+    worker.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn jobs_claimed_ahead_of_a_run_that_turns_out_long_go_to_another_worker() {
     let site = Site::start();

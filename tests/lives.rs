@@ -106,6 +106,10 @@ fn a_quiet_worker_gives_strays_back() {
     let identity = Crew::identity(&worker);
     worker.signal(nix::sys::signal::Signal::SIGTSTP);
     worker.wait_for_log("quiet", SOON);
+    // Its last blocking move may still bring a job, which it then gives back: that is not the one planted here.
+    wait_until(SOON, "it waits for no queue any more", || {
+        !server.cli(&["CLIENT", "LIST"]).contains("cmd=blmove")
+    });
     // As if the claim had been on its way.
     let job = payload("Note", "[]", "late");
     server.cli(&["LPUSH", "queue:default", &job]);

@@ -59,6 +59,43 @@ fn p6_an_idle_worker_is_rung_and_does_not_poll() {
 }
 
 #[test]
+fn p6_an_idle_worker_waits_on_and_on_over_the_same_connections_and_complains_of_nothing() {
+    let server = RedisServer::start();
+    let worker = crew(&server)
+        .set("CREW_QUEUES", "high low")
+        .start_and_wait();
+    let waiting = || -> Vec<String> {
+        let clients = server.cli(&["CLIENT", "LIST"]);
+        let blocked = clients.lines().filter(|line| line.contains("flags=b"));
+        let id = |line: &str| line.split(' ').next().unwrap().to_owned();
+        let mut ids: Vec<String> = blocked.map(id).collect();
+        ids.sort();
+        ids
+    };
+    wait_until(SOON, "it waits for both queues", || waiting().len() == 2);
+    let before = waiting();
+    let calls = || -> u64 {
+        let stats = server.cli(&["INFO", "commandstats"]);
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_blmove:calls="));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    };
+    // Each waits two seconds at a time.
+    wait_until(SOON, "the waits ran out three times", || calls() >= 6);
+    wait_until(SOON, "it waits over the same connections", || {
+        waiting() == before
+    });
+    let log = worker.stderr();
+    let complaints: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+        .filter(|line| !line.contains("appendonly is off"))
+        .collect();
+    assert_eq!(complaints, [""; 0]);
+}
+
+#[test]
 fn p6_where_redis_refuses_to_block_the_queue_is_polled() {
     let server = RedisServer::with(&["--rename-command", "BLMOVE", ""]);
     let waits = waits(&server, crew(&server), "default");

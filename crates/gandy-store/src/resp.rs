@@ -180,6 +180,15 @@ impl<'a> Replies<'a> {
         length(self.next(b'*')?)?.ok_or(Unread::Shape)
     }
 
+    /// What a blocking command moved; `None`: its time ran out. Redis says so by an array that is nil.
+    pub(crate) fn moved(&mut self) -> Result<Option<&'a [u8]>, Unread> {
+        if self.bytes.get(self.at) == Some(&b'*') {
+            let nil = length(self.next(b'*')?)?.is_none();
+            return if nil { Ok(None) } else { Err(Unread::Shape) };
+        }
+        self.bulk()
+    }
+
     /// A text; `None`: nil.
     pub(crate) fn bulk(&mut self) -> Result<Option<&'a [u8]>, Unread> {
         let Some(length) = length(self.next(b'$')?)? else {
@@ -250,6 +259,19 @@ mod tests {
         assert_eq!(replies.bulk(), Ok(None));
         assert_eq!((replies.array(), replies.int()), (Ok(1), Ok(-2)));
         assert_eq!(replies.int(), Err(Unread::Shape), "nothing is left");
+    }
+
+    #[test]
+    fn a_blocking_move_whose_time_ran_out_moved_nothing() {
+        let mut replies = Replies::new(b"*-1\r\n$-1\r\n$1\r\na\r\n*0\r\n");
+        assert_eq!(replies.moved(), Ok(None), "as Redis 7 says it");
+        assert_eq!(
+            replies.moved(),
+            Ok(None),
+            "as RESP3 servers' proxies say it"
+        );
+        assert_eq!(replies.moved(), Ok(Some(&b"a"[..])));
+        assert_eq!(replies.moved(), Err(Unread::Shape));
     }
 
     #[test]

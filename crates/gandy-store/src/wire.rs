@@ -112,7 +112,7 @@ impl Wire {
         }
         match self.complete().await {
             // What landed is not looked at here: it is claimed, within the claim's limits (I12).
-            Ok((sent, end)) => self.read(&sent, end, |replies| Ok(replies.bulk()?.is_some())),
+            Ok((sent, end)) => self.read(&sent, end, |replies| Ok(replies.moved()?.is_some())),
             Err(error) => (Err(error.clone()), Err(error)),
         }
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use gandy_store::{Guard, Line, StoreError};
+use tokio::runtime::Handle;
 
 use super::{
     capsule::{Capsule, Station},
@@ -22,19 +23,20 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// When no pump has looked for this long, what they claimed and did not start is given back.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// Starts the thread. It ends with the life.
+/// Starts the thread; called in the job runtime. It ends with the life.
 pub(crate) fn start(
     core: &Arc<Core>,
     life: &Arc<Life>,
     stations: &[Arc<Station>],
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let (core, life, stations) = (Arc::clone(core), Arc::clone(life), stations.to_vec());
+    let jobs = Handle::current();
     std::thread::Builder::new().name("gandy-lease".into()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(async {
                 tokio::select! {
                     () = keep(&core, &life, &stations) => {}
-                    () = lookout::keep(&life, &stations) => {}
+                    () = lookout::keep(&life, &stations, &jobs) => {}
                 }
             }),
             Err(error) => {

@@ -51,7 +51,7 @@ pub(crate) struct Life {
     renewed: AtomicU64,
     /// The lease ran out without a renewal.
     lost: AtomicBool,
-    /// Rings when a run begins in a claim loop and nobody watches.
+    /// Rings when a run begins and nobody watches.
     pub(crate) stirred: Notify,
     dozing: AtomicBool,
     ledger: Mutex<Ledger>,
@@ -251,7 +251,7 @@ impl Life {
         !self.lost.swap(true, Ordering::AcqRel)
     }
 
-    /// A run begins in a claim loop: whoever watches over that must be awake.
+    /// A run begins: whoever watches over what it may hold up must be awake.
     pub(crate) fn stir(&self) {
         if self.dozing.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
             self.stirred.notify_one();

@@ -1,13 +1,15 @@
-//! Looks from outside whether a run holds up a claim loop, and calls the other hand.
+//! Looks from outside at what runs hold up: a claim loop, and the whole runtime of the jobs.
 //!
-//! It lives on the lease's thread, not in the runtime of the jobs: there, the thread that a run blocks may be the one
-//! that would have looked at timers and sockets for all others, and nobody is woken to do it instead (measured: with eight
-//! threads, seven of them idle, no timer fired for the ten seconds that one run blocked).
+//! It lives on the lease's thread, not in that runtime. There, the thread that a run blocks may be the one that would have
+//! looked at timers and sockets for all others, and nobody is woken to do it instead (measured: with eight threads, seven
+//! of them idle, no timer fired for the ten seconds that one run blocked). A task that is handed in from outside wakes one.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::{capsule::Station, life::Life};
 
@@ -15,11 +17,16 @@ use super::{capsule::Station, life::Life};
 const BLOCKED: Duration = Duration::from_millis(20);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(20);
-/// When no run began in a claim loop for this long, it sleeps until one does.
+/// A claim loop that has not looked up for this long may be unable to, or have nothing to do: a nudge does not ask which.
+const STILL: Duration = Duration::from_millis(20);
+/// A runtime in which nothing moves is nudged this often.
+const NUDGE_EVERY: Duration = Duration::from_millis(160);
+/// When no run began in a claim loop for this long, and none is under way, it sleeps until one begins.
 const DOZE: Duration = Duration::from_secs(1);
 
-/// Watches for as long as it is polled.
-pub(crate) async fn keep(life: &Life, stations: &[Arc<Station>]) {
+/// Watches for as long as it is polled. `runtime` is that of the jobs.
+pub(crate) async fn keep(life: &Life, stations: &[Arc<Station>], runtime: &Handle) {
+    let mut nudge: Option<Nudge> = None;
     loop {
         life.stirred.notified().await;
         loop {
@@ -34,10 +41,42 @@ pub(crate) async fn keep(life: &Life, stations: &[Arc<Station>]) {
                     station.relief.notify_one();
                 }
             }
+            let still = |station: &Arc<Station>| {
+                station.capsule.slots.any_taken() && station.tick_age(now) >= STILL
+            };
+            if stations.iter().any(still) && nudge.as_ref().is_none_or(|last| last.is_over(now)) {
+                nudge = Some(Nudge::give(runtime, now));
+            }
             let quiet = |station: &Arc<Station>| station.since_inline(now) >= DOZE;
-            if stations.iter().all(quiet) && life.doze(|| stations.iter().all(|s| !s.is_inline())) {
+            let rests = || {
+                let busy = |station: &Arc<Station>| {
+                    station.is_inline() || station.capsule.slots.any_taken()
+                };
+                !stations.iter().any(busy)
+            };
+            if stations.iter().all(quiet) && rests() && life.doze(rests) {
                 break;
             }
         }
+    }
+}
+
+/// An empty task, handed in from outside: it wakes a thread that sleeps, and that one then looks at sockets and timers.
+struct Nudge {
+    task: JoinHandle<()>,
+    given: Instant,
+}
+
+impl Nudge {
+    fn give(runtime: &Handle, now: Instant) -> Self {
+        Self {
+            task: runtime.spawn(async {}),
+            given: now,
+        }
+    }
+
+    /// Whether another may follow. One that no thread has come to would only lie beside the next.
+    fn is_over(&self, now: Instant) -> bool {
+        self.task.is_finished() && now - self.given >= NUDGE_EVERY
     }
 }

@@ -187,11 +187,14 @@ pub(crate) async fn work(
             None if free => station.next(),
             None => None,
         };
-        let started = start_one(&station, &seat, &leash, next);
+        let Some(next) = next else { return };
+        // The claim loop that was just woken waits for this very thread; should the next run block it, the ending would
+        // lie until that one is over, and nothing would be claimed meanwhile. Until it comes back the job can be
+        // withdrawn (I9).
+        tokio::task::yield_now().await;
+        let started = start_one(&station, &seat, &leash, Some(next));
         let Some(next) = started else { return };
         attempt = next;
-        // Runs that end at once must not keep this thread from everything else.
-        tokio::task::consume_budget().await;
     }
 }
 

@@ -21,8 +21,9 @@ impl Slots {
     #[must_use]
     pub(crate) fn take(&self) -> bool {
         let more = |busy| (busy < self.total).then_some(busy + 1);
+        // In one order with the lookout's sleep ([`super::life::Life::doze`]).
         self.busy
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
             .is_ok()
     }
 
@@ -33,7 +34,12 @@ impl Slots {
 
     /// Places that are taken.
     pub(crate) fn busy(&self) -> usize {
-        self.busy.load(Ordering::Acquire)
+        self.busy.load(Ordering::SeqCst)
+    }
+
+    /// Whether any place is taken.
+    pub(crate) fn any_taken(&self) -> bool {
+        self.busy() > 0
     }
 
     pub(crate) fn total(&self) -> usize {
