@@ -187,6 +187,8 @@ pub struct Cycle {
 /// What it takes to read the replies to a cycle.
 #[derive(Debug)]
 pub(crate) struct Reading {
+    /// What claims.
+    pub(crate) script: &'static lua::Lua,
     finishes: bool,
     first: u64,
     wanted: usize,
@@ -233,10 +235,35 @@ impl Grip {
         }
         let name = |list: &List| (*list, Arc::clone(&self.queues[list.queue()].name));
         let reading = Reading {
+            script: &lua::CLAIM,
             finishes: !ask.ended.is_empty(),
             first: ask.first,
             wanted,
             lists: lists.iter().map(name).collect(),
+        };
+        Cycle { request, reading }
+    }
+
+    /// Prepares the claim of one job that has landed for the queue at `index`, under the token number `number`, which was
+    /// never used before. A payload above `payload_max` bytes is claimed but not read.
+    #[must_use]
+    pub fn landing(&self, index: usize, number: u64, payload_max: usize) -> Cycle {
+        let queue = &self.queues[index];
+        let mut request = Request::default();
+        request.command(3 + 4 + 4);
+        request.text("EVALSHA").text(lua::LAND.hash()).number(4);
+        request.text(&self.fleet);
+        request.text(&self.inflight).text(&self.paused);
+        request.text(&queue.landing);
+        request.text(self.identity.as_str());
+        request.numbered(number, &queue.name);
+        request.number(payload_max as u64).text(&queue.name);
+        let reading = Reading {
+            script: &lua::LAND,
+            finishes: false,
+            first: number,
+            wanted: 1,
+            lists: vec![(List::Landing(index), Arc::clone(&queue.name))],
         };
         Cycle { request, reading }
     }

@@ -83,6 +83,7 @@ macro_rules! with_prelude {
 
 scripts! {
     CLAIM = "claim", include_str!("lua/claim.lua");
+    LAND = "land", include_str!("lua/land.lua");
     SETTLE = "settle", with_prelude!("lua/settle.lua");
     RETURN = "return", with_prelude!("lua/return.lua");
     REGISTER = "register", include_str!("lua/register.lua");

@@ -12,7 +12,7 @@ use crate::{
     BLOCK, Cycle, Grip, Haul, Server, StoreError,
     cycle::{Grant, Reading},
     link::Link,
-    lua,
+    lua::Lua,
     resp::{Frame, Replies, Request, Unread},
 };
 
@@ -26,8 +26,8 @@ pub struct Wire {
     under_way: VecDeque<Sent>,
     /// How far the reply to the first of them has come.
     frame: Option<Frame>,
-    /// The server does not know the claim script.
-    untaught: bool,
+    /// A script that the server does not know.
+    untaught: Option<&'static Lua>,
 }
 
 /// A cycle whose replies have not come.
@@ -59,7 +59,7 @@ impl Wire {
             link: None,
             under_way: VecDeque::new(),
             frame: None,
-            untaught: false,
+            untaught: None,
         }
     }
 
@@ -123,20 +123,18 @@ impl Wire {
             Some(link) => link,
             None => self.link.insert(Link::open(server).await?),
         };
+        let untaught = self.untaught.take();
         let mut sent = Sent {
             at: Instant::now(),
-            lesson: std::mem::take(&mut self.untaught),
+            lesson: untaught.is_some(),
             waits: wait.is_some(),
             lost: false,
             reading: cycle.reading,
         };
         let mut lesson = Request::default();
-        if sent.lesson {
-            lesson
-                .command(3)
-                .text("SCRIPT")
-                .text("LOAD")
-                .text(lua::CLAIM.code());
+        if let Some(script) = untaught {
+            lesson.command(3).text("SCRIPT").text("LOAD");
+            lesson.text(script.code());
         }
         let writing = async {
             if sent.lesson {
@@ -209,7 +207,9 @@ impl Wire {
         };
         link.forget(end);
         let haul = haul.map_err(|unread| self.judge(unread));
-        self.untaught |= matches!(&haul, Ok(haul) if haul.grant == Grant::Untaught);
+        if matches!(&haul, Ok(haul) if haul.grant == Grant::Untaught) {
+            self.untaught = Some(sent.reading.script);
+        }
         (before.map_err(|unread| self.judge(unread)), haul)
     }
 

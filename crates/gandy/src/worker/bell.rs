@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_store::{Ask, BLOCK_DEADLINE, Backoff, Grant, Haul, List, StoreError, Wire};
+use gandy_store::{BLOCK_DEADLINE, Backoff, Grant, Haul, StoreError, Wire};
 
 use super::{
     capsule::Station,
@@ -50,15 +50,8 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             continue;
         }
         let range = station.life.await_patiently();
-        let cycle = station.grip.cycle(&Ask {
-            ended: &[],
-            wanted: 1,
-            first: range.start,
-            lists: &[List::Landing(index)],
-            payload_max: core.config.max_fetch_payload,
-            reply_max: usize::from(u16::MAX),
-            look: 1,
-        });
+        let limit = core.config.max_fetch_payload;
+        let cycle = station.grip.landing(index, range.start, limit);
         let (landed, haul) = wire.wait(&station.grip, index, cycle).await;
         // A full Redis refuses the move and grants the claim: what lay there already comes all the same.
         let claimed = match haul {
