@@ -1,7 +1,8 @@
 //! Gandy's operations on Redis: the only crate that talks to it.
 //!
 //! # Layout
-//! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`StoreError`], [`Backoff`].
+//! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`Wire`]: the claim loop's own, with `link` and
+//!   `resp` under it; [`StoreError`], [`Backoff`].
 //! * Pushing: [`Producer`], [`Parcel`].
 //! * A worker's life: `life` (register, renew, leave, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
