@@ -1,5 +1,5 @@
 //! The bare protocol's drain: one script claims K jobs into the in-flight hash under tokens `<number>:<queue>`, one
-//! variadic HDEL finishes them; D batches are outstanding on one connection, so K × D jobs are in flight.
+//! variadic HDEL, alone or in that script, finishes them; D batches are outstanding on one connection, so K × D jobs are in flight.
 
 use std::fmt::Write as _;
 use std::time::Duration;
