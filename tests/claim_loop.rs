@@ -11,39 +11,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy::{Context, JobError, RunningWorker, Worker, WorkerBuilder};
+use gandy::{Context, JobError, RunningWorker, Worker};
 use gandy_tests::{wait_eq, wait_until, wait_until_async};
 use support::{SOON, Site};
 
 /// More than enough for a class to be taken for quick.
 const TRAINING: usize = 3000;
 
-fn push(site: &Site, queue: &str, class: &str, number: usize) {
-    static JIDS: AtomicUsize = AtomicUsize::new(0);
-    let jid = JIDS.fetch_add(1, Ordering::Relaxed);
-    site.push(
-        queue,
-        format!(r#"{{"class":"{class}","args":[{number}],"jid":"j{jid}","queue":"{queue}"}}"#),
-    );
+/// A Redis with workers of one handler, `Turn`: quick with 0, with anything else it holds its thread until as many do.
+struct Turns {
+    site: Site,
+    done: Arc<AtomicUsize>,
+    inside: Arc<AtomicUsize>,
 }
 
-fn train(site: &Site, queue: &str, done: &AtomicUsize) {
-    let before = done.load(Ordering::Relaxed);
-    for _ in 0..TRAINING {
-        push(site, queue, "Turn", 0);
+impl Turns {
+    fn start() -> Self {
+        Self {
+            site: Site::start(),
+            done: Arc::default(),
+            inside: Arc::default(),
+        }
     }
-    wait_eq(SOON, "the quick runs end", &(before + TRAINING), || {
-        done.load(Ordering::Relaxed)
-    });
-    site.settle();
-}
 
-/// `Turn` is quick with 0; with anything else it holds its thread until as many do.
-fn builder(site: &Site, done: &Arc<AtomicUsize>, inside: &Arc<AtomicUsize>) -> WorkerBuilder {
-    let (done, inside) = (Arc::clone(done), Arc::clone(inside));
-    Worker::builder(site.config()).signals(false).handler_fn(
-        "Turn",
-        move |(others,): (usize,), _: Context| {
+    /// A worker that has joined.
+    fn worker(&self, concurrency: usize) -> RunningWorker {
+        let (done, inside) = (Arc::clone(&self.done), Arc::clone(&self.inside));
+        let turn = move |(others,): (usize,), _: Context| {
             let (done, inside) = (Arc::clone(&done), Arc::clone(&inside));
             async move {
                 if others > 0 {
@@ -59,35 +53,57 @@ fn builder(site: &Site, done: &Arc<AtomicUsize>, inside: &Arc<AtomicUsize>) -> W
                 done.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-        },
-    )
-}
+        };
+        let worker = Worker::builder(self.site.config())
+            .signals(false)
+            .concurrency(concurrency)
+            .handler_fn("Turn", turn)
+            .build()
+            .unwrap()
+            .start();
+        wait_until(SOON, "the worker joins", || worker.identity().is_some());
+        worker
+    }
 
-fn joined(worker: RunningWorker) -> RunningWorker {
-    wait_until(SOON, "the worker joins", || worker.identity().is_some());
-    worker
+    fn push(&self, others: usize) {
+        static JIDS: AtomicUsize = AtomicUsize::new(0);
+        let jid = JIDS.fetch_add(1, Ordering::Relaxed);
+        self.site.push(
+            "default",
+            format!(r#"{{"class":"Turn","args":[{others}],"jid":"j{jid}","queue":"default"}}"#),
+        );
+    }
+
+    fn train(&self) {
+        let before = self.done();
+        for _ in 0..TRAINING {
+            self.push(0);
+        }
+        wait_eq(SOON, "the quick runs end", &(before + TRAINING), || {
+            self.done()
+        });
+        self.site.settle();
+    }
+
+    fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    fn inside(&self) -> usize {
+        self.inside.load(Ordering::Relaxed)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn runs_that_block_after_a_thousand_quick_ones_take_no_slot_from_each_other() {
-    let site = Site::start();
-    let (done, inside) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-    let worker = joined(
-        builder(&site, &done, &inside)
-            .concurrency(4)
-            .build()
-            .unwrap()
-            .start(),
-    );
-    train(&site, "default", &done);
+    let turns = Turns::start();
+    let worker = turns.worker(4);
+    turns.train();
     for _ in 0..4 {
-        push(&site, "default", "Turn", 4);
+        turns.push(4);
     }
     // Each waits for the three others: if one held up the claim loop, they would never meet.
-    wait_until_async(SOON, "all four meet", async || {
-        done.load(Ordering::Relaxed) == TRAINING + 4
-    })
-    .await;
+    wait_until_async(SOON, "all four meet", async || turns.done() == TRAINING + 4).await;
     worker.stop().await.unwrap();
 }
 
@@ -95,54 +111,32 @@ async fn runs_that_block_after_a_thousand_quick_ones_take_no_slot_from_each_othe
 /// and a sleeping one is woken only by work that is handed to it: without a nudge from outside nothing moves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_run_that_blocks_its_thread_keeps_no_other_job_from_the_other_threads() {
-    let site = Site::start();
-    let (done, inside) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-    let worker = joined(
-        builder(&site, &done, &inside)
-            .concurrency(4)
-            .build()
-            .unwrap()
-            .start(),
-    );
+    let turns = Turns::start();
+    let worker = turns.worker(4);
     for present in 1..=3 {
-        push(&site, "default", "Turn", 3);
+        turns.push(3);
         // Not in the runtime: it is to be left alone.
         wait_until(SOON, "the next one runs beside the others", || {
-            inside.load(Ordering::Relaxed) >= present
+            turns.inside() >= present
         });
     }
-    wait_until(SOON, "all three meet", || done.load(Ordering::Relaxed) == 3);
+    wait_until(SOON, "all three meet", || turns.done() == 3);
     worker.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn jobs_claimed_ahead_of_a_run_that_turns_out_long_go_to_another_worker() {
-    let site = Site::start();
-    let (done, inside) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-    let first = joined(
-        builder(&site, &done, &inside)
-            .concurrency(1)
-            .build()
-            .unwrap()
-            .start(),
-    );
-    train(&site, "default", &done);
+    let turns = Turns::start();
+    let first = turns.worker(1);
+    turns.train();
     // Its only slot is held until a second one like it runs: which this worker has claimed ahead, most likely.
-    push(&site, "default", "Turn", 2);
+    turns.push(2);
     for _ in 0..50 {
-        push(&site, "default", "Turn", 0);
+        turns.push(0);
     }
-    push(&site, "default", "Turn", 2);
-    let second = joined(
-        builder(&site, &done, &inside)
-            .concurrency(1)
-            .build()
-            .unwrap()
-            .start(),
-    );
-    wait_eq(SOON, "everything runs", &(TRAINING + 52), || {
-        done.load(Ordering::Relaxed)
-    });
+    turns.push(2);
+    let second = turns.worker(1);
+    wait_eq(SOON, "everything runs", &(TRAINING + 52), || turns.done());
     for worker in [first, second] {
         worker.stop().await.unwrap();
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use gandy_protocol::Identity;
 use gandy_tests::{Crew, History, Proc, RedisServer, payload, push_jobs, wait_until};
 use nix::sys::signal::Signal;
 
@@ -190,37 +191,14 @@ fn crash_safety_a_kill_at_each_step_between_claim_and_finish() {
 fn claim_and_vanish(server: &RedisServer) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        use gandy_protocol::{Identity, Keys};
-        use gandy_store::{Ask, Grip, Line, List, Server};
-        let line = Line::single(
-            Server::new(&server.url()).unwrap(),
-            Keys::default(),
-            Duration::from_secs(5),
-        );
+        let line = gandy_tests::line(server);
         let identity = Identity::new("vanished", 1, [7; 6]);
         assert!(
             line.register(&identity, "{}", Duration::from_secs(1))
                 .await
                 .unwrap()
         );
-        let grip = Grip::new(line.keys(), &identity, ["default"]);
-        let ask = Ask {
-            ended: &[],
-            wanted: 1,
-            first: 1,
-            lists: &[List::Landing(0), List::Queue(0)],
-            payload_max: 1 << 20,
-            reply_max: 1 << 20,
-            look: 4,
-        };
-        assert_eq!(
-            gandy_tests::one_cycle(line.server(), &grip, &ask)
-                .await
-                .unwrap()
-                .claims
-                .len(),
-            1
-        );
+        gandy_tests::claim_one(&line, &identity, 1).await;
     });
 }
 

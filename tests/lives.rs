@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use gandy::{Context, Server, Worker, WorkerConfig};
-use gandy_protocol::{Identity, Keys};
-use gandy_store::{Ask, Grip, Line, List};
+use gandy_protocol::Identity;
 use gandy_tests::{Crew, History, RedisServer, payload, push_jobs, wait_until};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -24,32 +23,12 @@ fn connections(server: &RedisServer) -> usize {
 /// Claims one job in a worker's name under a number that its memory does not know.
 fn plant_stray(server: &RedisServer, identity: &str, number: u64) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let line = Line::single(
-            Server::new(&server.url()).unwrap(),
-            Keys::default(),
-            Duration::from_secs(5),
-        );
-        let identity: Identity = identity.parse().unwrap();
-        let grip = Grip::new(line.keys(), &identity, ["default"]);
-        let ask = Ask {
-            ended: &[],
-            wanted: 1,
-            first: number,
-            lists: &[List::Landing(0), List::Queue(0)],
-            payload_max: 1 << 20,
-            reply_max: 1 << 20,
-            look: 4,
-        };
-        assert_eq!(
-            gandy_tests::one_cycle(line.server(), &grip, &ask)
-                .await
-                .unwrap()
-                .claims
-                .len(),
-            1
-        );
-    });
+    let identity: Identity = identity.parse().unwrap();
+    runtime.block_on(gandy_tests::claim_one(
+        &gandy_tests::line(server),
+        &identity,
+        number,
+    ));
 }
 
 #[test]

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use gandy::{Keys, RunningWorker};
+use gandy::RunningWorker;
 use gandy_protocol::Identity;
-use gandy_store::{
-    Ask, Exit, GiveBack, Grant, Grave, Grip, Guard, Haul, Line, List, Outcome, StoreError, Token,
-};
+use gandy_store::{Exit, GiveBack, Grant, Grave, Guard, Haul, Line, Outcome, StoreError, Token};
 use redis::cmd;
 
 use crate::{
@@ -47,9 +45,8 @@ impl Hand {
     }
 
     fn named(site: &Site, identity: &str) -> Self {
-        let reply = Duration::from_secs(5);
         Self {
-            line: Line::single(site.server(), Keys::default(), reply),
+            line: gandy_tests::line(&site.redis),
             identity: identity.parse().unwrap(),
         }
     }
@@ -69,17 +66,7 @@ impl Hand {
         first: u64,
         wanted: usize,
     ) -> Result<Haul, StoreError> {
-        let grip = Grip::new(self.line.keys(), &self.identity, [queue]);
-        let ask = Ask {
-            ended,
-            wanted,
-            first,
-            lists: &[List::Landing(0), List::Queue(0)],
-            payload_max: 1 << 20,
-            reply_max: 4 << 20,
-            look: 4,
-        };
-        gandy_tests::one_cycle(self.line.server(), &grip, &ask).await
+        gandy_tests::one_cycle(&self.line, &self.identity, ended, queue, first, wanted).await
     }
 
     pub(crate) async fn give_back(&self, guard: Guard, jobs: &[GiveBack]) -> Option<Vec<Outcome>> {

@@ -1,7 +1,7 @@
 //! The harness of Gandy's promise tests: real Redis servers, real processes, real signals, real Ruby Sidekiq.
 //!
-//! What belongs here: starting, breaking and watching things that are outside Gandy. What does not: anything about
-//! Gandy's own keys or API, which each promise file (`tests/<promise>.rs`) says for itself.
+//! What belongs here: starting, breaking and watching things that are outside Gandy. What does not: what one
+//! promise alone needs of Gandy's keys or API, which its file (`tests/<promise>.rs`) says for itself.
 //!
 //! * [`RedisServer`]: a private redis-server on a port of its own
 //! * [`Proc`]: a child process with its log, signals, and an end that cannot be missed
@@ -9,6 +9,7 @@
 //! * [`History`], [`Report`]: who ran what, and what was lost or run twice
 //! * [`RubySidekiq`]: the real Sidekiq, as a client, as a worker and as a reader of our keys
 //! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
+//! * [`claim_one`], [`one_cycle`]: a worker's steps made by hand, over a [`line()`]
 //! * [`cargo_bin`]: a binary of this workspace, found through cargo
 //!
 //! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
@@ -26,7 +27,7 @@ mod wait;
 
 pub use cargo_bin::cargo_bin;
 pub use crew::{Crew, payload, push_jobs};
-pub use cycle::one_cycle;
+pub use cycle::{claim_one, line, one_cycle};
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use process::Proc;
 pub use redis_server::RedisServer;

@@ -172,8 +172,7 @@ impl Proc {
         }
     }
 
-    /// Like [`Proc::wait_exit`], but `None` when the deadline passes.
-    pub fn exits_within(&self, deadline: Duration) -> Option<ExitStatus> {
+    fn exits_within(&self, deadline: Duration) -> Option<ExitStatus> {
         let give_up = std::time::Instant::now() + deadline;
         loop {
             if let Some(status) = self.exit_status() {
@@ -229,13 +228,6 @@ impl Proc {
                 self.tail()
             ),
         }
-    }
-
-    /// Resident memory in KiB, or `None` after the end (Linux only).
-    pub fn rss_kib(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
     }
 
     /// The end of both logs, as failing tests print it.

@@ -124,18 +124,10 @@ impl RedisServer {
     /// When it does not come back.
     #[track_caller]
     pub fn restart(&self) {
-        self.restart_with(&[]);
-    }
-
-    /// [`RedisServer::restart`] with more arguments for this one life, such as `&["--key-load-delay", "3000"]`.
-    #[track_caller]
-    pub fn restart_with(&self, more: &[&str]) {
         self.kill9();
-        let mut args = self.args.clone();
-        args.extend(more.iter().map(|a| (*a).to_owned()));
         let give_up = Instant::now() + START_DEADLINE;
         loop {
-            match launch(self.port, self.dir.path(), &args) {
+            match launch(self.port, self.dir.path(), &self.args) {
                 Ok(process) => {
                     *self.lock() = Some(process);
                     return;

@@ -194,18 +194,10 @@ impl Site {
 
     #[track_caller]
     pub(crate) fn settle(&self) {
-        self.settle_within(SOON);
-    }
-
-    #[track_caller]
-    pub(crate) fn settle_within(&self, deadline: Duration) {
-        let give_up = Instant::now() + deadline;
+        let give_up = Instant::now() + SOON;
         while !self.is_settled() {
             if Instant::now() > give_up {
-                panic!(
-                    "not every job has ended after {deadline:?}: {}",
-                    self.left()
-                );
+                panic!("not every job has ended after {SOON:?}: {}", self.left());
             }
             std::thread::sleep(Duration::from_millis(3));
         }

@@ -3,7 +3,8 @@
 //! # Layout
 //! * `cli`; `bench`: the run; `work/`: what is measured; `size`: how much; `case`, `row`: conditions and results.
 //! * `contender`: who is measured; `gandy_role` and `floor/`: those that are this program in another role, told by the
-//!   environment in `order`; peers are folders in `contenders/`.
+//!   environment in `order`; peers are folders in `contenders/`. `payload`, `task`: what all of them write and do;
+//!   `told`: what they answer.
 //! * `stage`: one measurement's place: `server` (Redis), `child`, `probe` and `pending` (looks at Redis), `usage` (at
 //!   processes), `resp` (the client of all that), `proxy`.
 //! * `instructions`: what valgrind counts.

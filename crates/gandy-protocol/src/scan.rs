@@ -6,72 +6,16 @@
 //! `RawValue`, whose address could tell them, takes 7,200 instructions for the 305 bytes of `examples/hot_path.rs` where
 //! the whole of `Payload::parse` takes 3,443. A property test holds both to the same verdict and the same members.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use crate::text;
-
+mod member;
 mod nesting;
 mod run;
 
+pub(crate) use member::{Member, Span};
 use nesting::Nesting;
 pub(crate) use run::{Name, is_plain};
 use run::{Text, from_no_digit, from_special};
-
-/// Where a value or a key lies in the scanned text, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    /// No backslash lies in it. (False: one may, or lies before it.)
-    pub(crate) plain: bool,
-}
-
-impl Span {
-    pub(crate) fn of(self, text: &str) -> &str {
-        // Spans lie on ASCII delimiters of the text that they were scanned from, so `get` always finds them.
-        text.get(self.start..self.end).unwrap_or_default()
-    }
-
-    fn without_colon(self) -> Span {
-        Span {
-            end: self.end - 1,
-            ..self
-        }
-    }
-
-    pub(crate) fn len(self) -> usize {
-        self.end - self.start
-    }
-
-    /// What lies between the quotes of a string.
-    pub(crate) fn inside(self) -> Span {
-        Span {
-            start: self.start + 1,
-            end: self.end - 1,
-            ..self
-        }
-    }
-
-    #[inline]
-    /// What the string holds. `None`: not a string, or half a surrogate pair.
-    pub(crate) fn text(self, text: &str) -> Option<Cow<'_, str>> {
-        if !self.plain {
-            return text::unquoted(self.of(text));
-        }
-        let string = text.as_bytes().get(self.start) == Some(&b'"');
-        string.then(|| Cow::Borrowed(self.inside().of(text)))
-    }
-}
-
-/// One `"key": value` of an object. Both spans are raw JSON: the key's has its quotes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Member {
-    pub(crate) key: Span,
-    /// The key's name, to compare.
-    pub(crate) name: Name,
-    pub(crate) value: Span,
-}
 
 /// The first place where the text is not the JSON that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

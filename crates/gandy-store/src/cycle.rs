@@ -346,10 +346,3 @@ impl Reading {
         Ok(())
     }
 }
-
-pub(crate) fn int(value: &redis::Value) -> Option<i64> {
-    match value {
-        redis::Value::Int(number) => Some(*number),
-        _ => None,
-    }
-}

@@ -1,15 +1,16 @@
 //! Gandy's operations on Redis: the only crate that talks to it.
 //!
 //! # Layout
-//! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`StoreError`], [`Backoff`].
+//! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`Wire`]: the claim loop's own, with `link` and
+//!   `resp` under it; [`StoreError`], [`Backoff`].
 //! * Pushing: [`Producer`], [`Parcel`].
 //! * A worker's life: `life` (register, renew, leave, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
-//! * Looking: `inspect`, `check`.
+//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`. By hand: `operator`.
 //!
-//! Each operation is one server-side step on raw bytes (I2), in a file of its own; its script, if it has one, stands
-//! in `lua/` under the same name. Whether to run, retry or bury a job is decided elsewhere.
+//! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
+//! in `lua/`. Whether to run, retry or bury a job is decided elsewhere.
 
 mod backoff;
 mod check;
@@ -25,7 +26,9 @@ mod line;
 mod link;
 mod lua;
 mod names;
+mod operator;
 mod parcel;
+mod place;
 mod promote;
 mod reap;
 mod resp;
@@ -44,12 +47,14 @@ pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};
 pub use heartbeat::{Beat, Counts, Histogram, Tally};
-pub use inspect::{Entry, Place, ProcessRow, QueueRow, Target, Totals};
+pub use inspect::{ProcessRow, QueueRow, Totals};
 pub use landing::{BLOCK, BLOCK_DEADLINE};
 pub use life::Retirement;
 pub use line::Line;
 pub use lua::SCRIPTS;
+pub use operator::Target;
 pub use parcel::Parcel;
+pub use place::{Entry, Place};
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
 pub use reap::{GiveBack, Guard, Orphan, Way};
 pub use server::{Patience, Server, redact};

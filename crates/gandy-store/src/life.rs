@@ -89,19 +89,6 @@ impl Line {
         call.arg(identity.as_str());
         Ok(self.call::<i64>(&call).await? == 1)
     }
-
-    /// Whether `identity` is among the living.
-    ///
-    /// # Errors
-    /// Any; a read.
-    pub async fn is_alive(&self, identity: &Identity) -> Result<bool, StoreError> {
-        self.query(
-            redis::cmd("HEXISTS")
-                .arg(self.keys().fleet())
-                .arg(identity.as_str()),
-        )
-        .await
-    }
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

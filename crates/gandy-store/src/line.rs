@@ -1,5 +1,5 @@
-//! A line to Redis: one connection, opened when first used and again after each loss, closed as soon as a reply on
-//! it is in doubt (I7).
+//! A line to Redis: one connection, or a pool of them, opened when first used and again after each loss, closed as soon
+//! as a reply on it is in doubt (I7).
 
 use std::{
     sync::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gandy_protocol::identity::Identity;
 use redis::Value;
 
-use crate::{Grave, Line, StoreError, cycle::int, life::millis, lua};
+use crate::{Grave, Line, StoreError, life::millis, lua};
 
 /// Entries of a set are read until they have this many bytes (I12).
 const BYTES_MAX: usize = 4 << 20;
@@ -217,6 +217,13 @@ fn read_due(reply: Value) -> Option<Due> {
         buried: usize::try_from(int(&parts.next()?)?).ok()?,
         stuck: usize::try_from(int(&parts.next()?)?).ok()?,
     })
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        _ => None,
+    }
 }
 
 fn entries(value: Value) -> Option<Vec<DueEntry>> {

@@ -1,4 +1,4 @@
-//! What a process really holds: its in-flight hash, read back and compared with memory (I7).
+//! What a process really holds: its in-flight hash, read back so that it can be compared with memory (I7).
 
 use gandy_protocol::identity::Identity;
 

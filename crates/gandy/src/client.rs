@@ -1,12 +1,14 @@
 //! Pushing jobs from an application.
+//!
+//! Not here: how a client is built (`builder`), what a push is made of (`push`), and how many share a command (`bulk`).
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use gandy_protocol::{Keys, Stamp, StampFormat};
-use gandy_store::{Caution, Kind, Line, Producer, Server, StoreError};
+use gandy_protocol::{Stamp, StampFormat};
+use gandy_store::{Caution, Kind, Producer, Server, StoreError};
 
 use crate::{
     Error, Job, Push, ambient,
@@ -14,6 +16,10 @@ use crate::{
     push::When,
     testing::Recorder,
 };
+
+mod builder;
+
+pub use builder::ClientBuilder;
 
 /// Pushes jobs. Clone it freely: one per application is enough, since concurrent pushes of all clones are pipelined on
 /// one connection. A push whose future is dropped half-way leaves the client usable.
@@ -77,104 +83,6 @@ pub enum Flow {
     Go,
     /// It ends here; the caller sees [`Outcome::Stopped`].
     Stop,
-}
-
-/// Builds a [`Client`]; see [`Client::builder`].
-#[derive(Default)]
-pub struct ClientBuilder {
-    server: Option<Server>,
-    namespace: String,
-    stamps: StampFormat,
-    max_payload: Option<usize>,
-    middleware: Vec<Box<dyn ClientMiddleware>>,
-}
-
-impl std::fmt::Debug for ClientBuilder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("server", &self.server)
-            .field("namespace", &self.namespace)
-            .finish_non_exhaustive()
-    }
-}
-
-impl ClientBuilder {
-    /// The Redis to push to. Default: what the environment says ([`Server::from_env`]).
-    #[must_use]
-    pub fn server(mut self, server: Server) -> Self {
-        self.server = Some(server);
-        self
-    }
-
-    /// Puts `NAME:` before every key. Default: none, as Sidekiq 7 and 8.
-    #[must_use]
-    pub fn namespace(mut self, name: impl Into<String>) -> Self {
-        self.namespace = name.into();
-        self
-    }
-
-    /// How times are written into payloads. Default milliseconds; [`StampFormat::Seconds`] while any Ruby below
-    /// Sidekiq 8 reads them.
-    #[must_use]
-    pub fn stamps(mut self, format: StampFormat) -> Self {
-        self.stamps = format;
-        self
-    }
-
-    /// The largest payload in bytes. Default 1 MiB.
-    #[must_use]
-    pub fn max_payload(mut self, bytes: usize) -> Self {
-        self.max_payload = Some(bytes);
-        self
-    }
-
-    /// Adds a middleware; they run in the order in which they were added.
-    #[must_use]
-    pub fn middleware(mut self, middleware: impl ClientMiddleware) -> Self {
-        self.middleware.push(Box::new(middleware));
-        self
-    }
-
-    /// A client that connects when it first pushes.
-    ///
-    /// # Errors
-    /// A wrong URL in the environment, or a namespace that cannot be one.
-    pub fn build(mut self) -> Result<Client, Error> {
-        let server = match self.server.take() {
-            Some(server) => server,
-            None => Server::from_env()?,
-        };
-        let keys = Keys::new(&self.namespace).map_err(|error| Error::config(error.to_string()))?;
-        let reply = server.patience().reply;
-        Ok(self.over(Target::Redis(Producer::new(Line::single(
-            server, keys, reply,
-        )))))
-    }
-
-    /// A client that connects now and checks the server's version.
-    ///
-    /// # Errors
-    /// As [`ClientBuilder::build`], and when the server cannot be reached, refuses the credentials or is too old.
-    pub async fn connect(self) -> Result<Client, Error> {
-        let client = self.build()?;
-        client.check().await?;
-        Ok(client)
-    }
-
-    pub(crate) fn test(self, recorder: Recorder) -> Client {
-        self.over(Target::Test(recorder))
-    }
-
-    fn over(self, target: Target) -> Client {
-        Client {
-            inner: Arc::new(Inner {
-                target,
-                stamps: self.stamps,
-                max_payload: self.max_payload.unwrap_or(1 << 20),
-                middleware: self.middleware,
-            }),
-        }
-    }
 }
 
 impl Client {

@@ -1,5 +1,5 @@
 //! The bare protocol's drain: one script claims K jobs into the in-flight hash under tokens `<number>:<queue>`, one
-//! variadic HDEL finishes them; D batches are outstanding on one connection, so K × D jobs are in flight.
+//! variadic HDEL, alone or in that script, finishes them; D batches are outstanding on one connection, so K × D jobs are in flight.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::order::{self, Order};
 use crate::resp::Conn;
 
 /// Claims. KEYS: queue, in-flight hash. ARGV: how many, first token number.
-const CLAIM: &str = "#!lua flags=allow-oom
+const CLAIM: &str = "
 local items = redis.call('RPOP', KEYS[1], ARGV[1])
 if not items then return {} end
 local first, pairs_ = tonumber(ARGV[2]), {}
@@ -21,17 +21,9 @@ end
 redis.call('HSET', KEYS[2], unpack(pairs_))
 return items";
 
-/// Finishes and claims in one call. ARGV: how many, first token number, the ended tokens.
-const CYCLE: &str = "#!lua flags=allow-oom
-if #ARGV > 2 then redis.call('HDEL', KEYS[2], unpack(ARGV, 3)) end
-local items = redis.call('RPOP', KEYS[1], ARGV[1])
-if not items then return {} end
-local first, pairs_ = tonumber(ARGV[2]), {}
-for i = 1, #items do
-  pairs_[2 * i - 1], pairs_[2 * i] = (first + i - 1) .. ':default', items[i]
-end
-redis.call('HSET', KEYS[2], unpack(pairs_))
-return items";
+/// Before a claim: finishes in the same call. ARGV from the third on: the ended tokens.
+const FINISH: &str = "
+if #ARGV > 2 then redis.call('HDEL', KEYS[2], unpack(ARGV, 3)) end";
 
 const QUEUE: &[u8] = b"queue:default";
 /// Where the floor's jobs in flight are.
@@ -137,8 +129,9 @@ struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     fn new(conn: &'a mut Conn, drive: Drive) -> Result<Self> {
-        let script = if drive.merged { CYCLE } else { CLAIM };
-        conn.ask(&["SCRIPT", "LOAD", script])?;
+        let finish = if drive.merged { FINISH } else { "" };
+        let script = format!("#!lua flags=allow-oom{finish}{CLAIM}");
+        conn.ask(&["SCRIPT", "LOAD", &script])?;
         let mut hex = String::new();
         for byte in Sha1::digest(script.as_bytes()) {
             let _ = write!(hex, "{byte:02x}");

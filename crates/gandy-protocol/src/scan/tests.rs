@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::borrow::Cow;
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
