@@ -121,6 +121,17 @@ impl Line {
         read_due(self.call(&call).await?).ok_or_else(|| StoreError::shape("due"))
     }
 
+    /// For how long somebody has the duty to promote; `None`: it is free.
+    ///
+    /// # Errors
+    /// Any; a read.
+    pub async fn duty_left(&self) -> Result<Option<Duration>, StoreError> {
+        let left: i64 = self
+            .query(redis::cmd("PTTL").arg(self.keys().promoter()))
+            .await?;
+        Ok(u64::try_from(left).ok().map(Duration::from_millis))
+    }
+
     /// Gives the duty to promote up if `identity` has it.
     ///
     /// # Errors

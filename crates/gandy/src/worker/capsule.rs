@@ -89,6 +89,8 @@ pub(crate) struct Station {
     /// Tells bells that their ring was answered.
     pub(crate) answered: Notify,
     bells: Vec<Bell>,
+    /// Bells were woken since somebody asked.
+    woken: AtomicBool,
     desk: Mutex<Desk>,
     /// Milliseconds after the life's birth at which the pump last looked.
     ticked: AtomicU64,
@@ -149,6 +151,7 @@ impl Station {
             idle: watch::Sender::new(false),
             answered: Notify::new(),
             bells: names.iter().map(|_| Bell::default()).collect(),
+            woken: AtomicBool::new(false),
             desk: Mutex::default(),
             shift: AtomicU64::new(1),
             inline_since: AtomicU64::new(0),
@@ -322,8 +325,17 @@ impl Station {
     }
 
     pub(crate) fn set_idle(&self, idle: bool) {
-        self.idle
+        let changed = self
+            .idle
             .send_if_modified(|now| std::mem::replace(now, idle) != idle);
+        if changed {
+            self.woken.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether bells were woken since this was asked last.
+    pub(crate) fn has_woken_bells(&self) -> bool {
+        self.woken.load(Ordering::Acquire) && self.woken.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -359,6 +371,7 @@ impl Station {
             bell.answered.fetch_max(ring.seen, Ordering::AcqRel);
         }
         if !rings.is_empty() {
+            self.woken.store(true, Ordering::Release);
             self.answered.notify_waiters();
         }
     }

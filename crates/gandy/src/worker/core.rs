@@ -16,9 +16,6 @@ use crate::{Error, ambient, registry::Registry};
 /// The same complaint is logged at most this often.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// Connections for everything but the claim loop.
-const POOL: usize = 8;
-
 /// The state of one worker.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -28,8 +25,9 @@ pub(crate) struct Core {
     pub(crate) hooks: Hooks,
     pub(crate) capsules: Vec<Arc<Capsule>>,
     pub(crate) stats: Stats,
-    /// For the chores.
-    pub(crate) pool: Line,
+    /// For the chores, all on one connection: each checkout from a pool would add a PING and an UNWATCH, and those were a
+    /// fifth of what an idle fleet sent.
+    pub(crate) chores: Line,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) embedded: bool,
     pub(crate) started_ms: i64,
@@ -65,7 +63,8 @@ impl Core {
             .enumerate()
             .map(|(index, capsule)| Capsule::new(index, capsule, config.budget_of(capsule)))
             .collect::<Result<Vec<_>, _>>()?;
-        let pool = Line::pooled(config.server.clone(), keys.clone(), POOL)?;
+        let reply = config.server.patience().reply;
+        let chores = Line::single(config.server.clone(), keys.clone(), reply);
         Ok(Arc::new(Self {
             config,
             keys,
@@ -73,7 +72,7 @@ impl Core {
             hooks,
             capsules,
             stats: Stats::default(),
-            pool,
+            chores,
             phase: watch::Sender::new(Phase::Running),
             embedded,
             started_ms: ambient::now_ms(),

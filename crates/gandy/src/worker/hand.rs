@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::{
+    aside::step_aside,
     capsule::Station,
     core::Core,
     life::Leash,
@@ -74,10 +75,15 @@ impl Hand {
                 return;
             }
             if cut_short {
-                tokio::task::yield_now().await;
+                step_aside().await;
             }
             if self.pump.lock().await.turn(cut_short).await == Turn::Over {
                 return;
+            }
+            // Bells that this turn woke wait for this very thread, and no other can take them: they come first, since the
+            // next run may block it.
+            if self.station.has_woken_bells() {
+                step_aside().await;
             }
         }
     }

@@ -83,7 +83,7 @@ impl Heartbeat {
 
     /// One beat: counters, process, running jobs.
     pub(crate) async fn beat(&mut self) -> Result<(), StoreError> {
-        let line = &self.core.pool;
+        let line = &self.core.chores;
         let flushed = self
             .core
             .stats
@@ -136,7 +136,7 @@ impl Heartbeat {
     }
 
     async fn obey(&self) -> Result<(), StoreError> {
-        for signal in self.core.pool.signals(&self.life.identity).await? {
+        for signal in self.core.chores.signals(&self.life.identity).await? {
             // As Sidekiq: an embedded worker is its host's business.
             if self.core.embedded {
                 tracing::warn!(

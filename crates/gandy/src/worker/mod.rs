@@ -9,6 +9,7 @@
 //! * Chores: `heartbeat`, `strays`, `promoter`, `reaper` (with `vigil` and `recovery`, pure).
 //! * The end: `shutdown`.
 
+mod aside;
 mod batch;
 mod bell;
 mod builder;
@@ -226,7 +227,7 @@ impl Worker {
         loop {
             let asked = tokio::select! {
                 () = stopping(&mut phase) => return Ok(false),
-                asked = core.pool.facts() => asked,
+                asked = core.chores.facts() => asked,
             };
             let error = match asked {
                 Ok(facts) => {
@@ -339,7 +340,7 @@ impl Worker {
             "version": env!("CARGO_PKG_VERSION"),
             "started_at": core.started_ms,
         });
-        core.pool
+        core.chores
             .register(&life.identity, &published.to_string(), life::LEASE)
             .await
     }

@@ -27,7 +27,7 @@ const PAGES: usize = 20;
 /// The promoter of one worker.
 pub(crate) struct Promoter {
     core: Arc<Core>,
-    /// Its own: it asks 25 times a second, and each checkout from the pool would add a PING and an UNWATCH to that.
+    /// Its own: what is due comes in pages of megabytes, and a heartbeat is not to wait behind them.
     line: Line,
     /// Whether this worker has the duty; the reaper follows it.
     on_duty: Arc<AtomicBool>,
@@ -48,6 +48,12 @@ impl Promoter {
             self.on_duty.store(false, Ordering::Release);
             return Ok(None);
         };
+        // Who only watches asks the cheapest question: of a large fleet all do but one.
+        if !self.on_duty.load(Ordering::Acquire)
+            && let Some(left) = self.line.duty_left().await?
+        {
+            return Ok(Some(Due::Others(left)));
+        }
         let config = &self.core.config;
         let due = self
             .line

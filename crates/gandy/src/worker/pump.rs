@@ -20,7 +20,7 @@ use super::{
     capsule::{Ending, Ring, Station},
     core::{Core, Phase},
     prefetch::Prefetch,
-    route::{GLANCE, Route, Way},
+    route::{Route, Way},
 };
 
 /// Cycles under way at once.
@@ -297,8 +297,9 @@ impl Pump {
 
     /// Whether a claim alone is worth a round trip.
     fn should_look(&self) -> bool {
-        let wait = if self.polls() { self.poll } else { GLANCE };
-        !self.station.is_idle() || !self.station.rung().is_empty() || self.looked.elapsed() >= wait
+        !self.station.is_idle()
+            || !self.station.rung().is_empty()
+            || (self.polls() && self.looked.elapsed() >= self.poll)
     }
 
     /// Whether some queue is looked at on a timer: it is paused, broken, refuses to block, or there are too many.
@@ -371,9 +372,9 @@ impl Pump {
     async fn rest(&mut self, now: Instant, may: bool) {
         let mut wait = TICK;
         let capsule = &self.station.capsule;
-        if may && capsule.slots.any_free() {
-            let due = if self.polls() { self.poll } else { GLANCE };
-            wait = wait.min(due.saturating_sub(self.looked.elapsed()).max(POLL_MIN));
+        if may && capsule.slots.any_free() && self.polls() {
+            let due = self.poll.saturating_sub(self.looked.elapsed());
+            wait = wait.min(due.max(POLL_MIN));
         }
         if let (_, Some(since)) = self.station.waiting() {
             let stale = since + self.prefetch.stale_after();

@@ -48,12 +48,12 @@ impl Reaper {
 
     async fn look(&mut self, now: Instant) -> Result<bool, StoreError> {
         let sent = now.max(Instant::now());
-        let sight = self.core.pool.sight().await?;
+        let sight = self.core.chores.sight().await?;
         Ok(self.vigil.sees(sight, sent, Instant::now()))
     }
 
     async fn bury_the_dead(&self) -> Result<(), StoreError> {
-        let line = &self.core.pool;
+        let line = &self.core.chores;
         for identity in line.suspects().await? {
             if line.condemn(&identity).await? == Retirement::Moved {
                 tracing::warn!(
@@ -67,7 +67,7 @@ impl Reaper {
 
     /// What lay in a landing list in two rounds: its bell's worker died before it could claim.
     async fn clear_landings(&mut self) -> Result<(), StoreError> {
-        let line = &self.core.pool;
+        let line = &self.core.chores;
         let mut queues = line.queue_names().await?;
         for capsule in &self.core.capsules {
             queues.extend(capsule.order.names().iter().cloned());
@@ -101,7 +101,7 @@ impl Reaper {
         if self.next_sweep.is_some_and(|next| now < next) {
             return Ok(());
         }
-        let swept = self.core.pool.sweep().await?;
+        let swept = self.core.chores.sweep().await?;
         for identity in &swept.adopted {
             tracing::warn!(
                 identity = identity.as_str(),
@@ -131,9 +131,9 @@ impl Chore for Reaper {
             if believes {
                 outcome = self.bury_the_dead().await;
             }
-            for identity in self.core.pool.dying().await? {
+            for identity in self.core.chores.dying().await? {
                 outcome = outcome
-                    .and(give_back_dead(&self.core.pool, &self.core.config, &identity).await);
+                    .and(give_back_dead(&self.core.chores, &self.core.config, &identity).await);
             }
             outcome
                 .and(self.clear_landings().await)

@@ -13,6 +13,7 @@ use gandy_protocol::RetryRules;
 use gandy_store::Exit;
 
 use super::{
+    aside::step_aside,
     capsule::{Ending, Station},
     core::Core,
     hooks::Hooks,
@@ -188,10 +189,21 @@ pub(crate) async fn work(
             None => None,
         };
         let Some(next) = next else { return };
-        // The claim loop that was just woken waits for this very thread; should the next run block it, the ending would
-        // lie until that one is over, and nothing would be claimed meanwhile. Until it comes back the job can be
-        // withdrawn (I9).
-        tokio::task::yield_now().await;
+        let class = next.context.as_ref().map_or("", Context::class);
+        let quick = |class| {
+            core.registry
+                .get(class)
+                .is_some_and(|it| it.pace.is_quick())
+        };
+        if quick(class) {
+            // Runs that end at once must not keep this thread from everything else.
+            tokio::task::consume_budget().await;
+        } else {
+            // The claim loop that was just woken waits for this very thread: should the next run block it, the ending would
+            // lie until that one is over, and nothing would be claimed meanwhile. Until this task comes back, the job can
+            // be withdrawn (I9).
+            step_aside().await;
+        }
         let started = start_one(&station, &seat, &leash, Some(next));
         let Some(next) = started else { return };
         attempt = next;

@@ -117,7 +117,7 @@ pub(crate) async fn mourn(core: &Core, life: &Life) {
         .collect();
     life.interrupt_all();
     let outcome = async {
-        let (line, identity) = (&core.pool, &life.identity);
+        let (line, identity) = (&core.chores, &life.identity);
         line.disown(identity).await?;
         let jobs = recovery::return_all(line.tokens(identity).await?);
         for chunk in jobs.chunks(200) {

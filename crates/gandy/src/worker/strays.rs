@@ -55,7 +55,7 @@ impl Strays {
 
     async fn adopt(&self, token: Token) -> Result<(), StoreError> {
         let limit = self.core.config.max_fetch_payload;
-        let line = &self.core.pool;
+        let line = &self.core.chores;
         let Some(station) = self.able(&token) else {
             // Others can run it now; here it would wait, and nobody would see why.
             let jobs = recovery::return_all(vec![token]);
@@ -89,7 +89,7 @@ impl Chore for Strays {
         if self.life.dead.is_cancelled() {
             return Ok(EVERY);
         }
-        let tokens = self.core.pool.tokens(&self.life.identity).await?;
+        let tokens = self.core.chores.tokens(&self.life.identity).await?;
         for token in self.life.strays(tokens) {
             self.adopt(token).await?;
         }
