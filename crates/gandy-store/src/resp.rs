@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(
             replies.moved(),
             Ok(None),
-            "as RESP3 servers' proxies say it"
+            "a text that is nil says the same"
         );
         assert_eq!(replies.moved(), Ok(Some(&b"a"[..])));
         assert_eq!(replies.moved(), Err(Unread::Shape));
