@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Claims the one job that a blocking move has just landed. It stands right behind that move, so most calls find nothing,
--- and what it takes is what a lone job waits: a quarter of the time of claim.lua, which can do more.
+-- and what it takes is what a lone job waits: behind claim.lua, which can do more, it began a sixth later.
 --
 -- KEYS  fleet, in-flight hash, paused, landing list
 -- ARGV  identity, token, payload limit (bytes), the queue's name

@@ -8,7 +8,7 @@ local inflight, dead, reasons = KEYS[1], KEYS[4], KEYS[5]
 local sets = {retry = {key = KEYS[2]}, schedule = {key = KEYS[3]}}
 local now = clock()
 local reply, gone, buried = {}, {}, false
--- Entries of one set are added by one command, and all that left by one: three commands for each job halved the rate.
+-- Entries of one set are added by one command, and all that left by one: Redis is what limits failing jobs.
 for i = 3, #ARGV, 5 do
   local token, where = ARGV[i], ARGV[i + 1]
   local outcome = 0
