@@ -49,7 +49,7 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             }
             continue;
         }
-        let range = station.life.await_patiently();
+        let range = station.life.await_patiently(station.capsule.index);
         let limit = core.config.max_fetch_payload;
         let cycle = station.grip.landing(index, range.start, limit);
         let (landed, haul) = wire.wait(&station.grip, index, cycle).await;

@@ -108,7 +108,7 @@ async fn give_back_unstarted(core: &Core, line: &Line, life: &Life, capsule: &Ca
         .map(|job| job.token.clone())
         .collect();
     // What a claim brought whose reply nobody reads.
-    life.give_up_awaited();
+    life.give_up_awaited(capsule.index);
     match line.tokens(&life.identity).await {
         Ok(held) => tokens.extend(life.strays(held)),
         Err(error) => core.complain("stray", &error),

@@ -60,10 +60,17 @@ pub(crate) struct Life {
 #[derive(Debug, Default)]
 struct Ledger {
     held: HashMap<u64, Arc<Held>, BuildHasherDefault<Sequential>>,
-    /// Numbers of claims whose reply has not come yet.
-    awaiting: Vec<Range<u64>>,
-    /// The same of claims that wait for a job, behind a blocking command.
-    patient: Vec<Range<u64>>,
+    awaiting: Vec<Awaited>,
+}
+
+/// A claim whose reply has not come yet.
+#[derive(Debug)]
+struct Awaited {
+    numbers: Range<u64>,
+    /// The place of the capsule that claims.
+    capsule: usize,
+    /// It waits for a job, behind a blocking command: nobody waits for it when its life ends.
+    patient: bool,
 }
 
 /// Token numbers are drawn one after another by us, so they need no defence against chosen keys: one multiplication
@@ -89,8 +96,8 @@ impl Hasher for Sequential {
 
 impl Ledger {
     fn knows(&self, number: u64) -> bool {
-        let mut ranges = self.awaiting.iter().chain(&self.patient);
-        self.held.contains_key(&number) || ranges.any(|range| range.contains(&number))
+        let mut awaiting = self.awaiting.iter();
+        self.held.contains_key(&number) || awaiting.any(|claim| claim.numbers.contains(&number))
     }
 }
 
@@ -265,53 +272,54 @@ impl Life {
         quiet() || !self.dozing.swap(false, Ordering::SeqCst)
     }
 
-    /// Draws `count` token numbers for a claim that is about to be sent.
-    pub(crate) fn await_claim(&self, count: usize) -> Range<u64> {
-        let range = self.draw(count);
-        if count > 0 {
-            self.ledger().awaiting.push(range.clone());
-        }
-        range
+    /// Draws `count` token numbers for a claim of this capsule that is about to be sent.
+    pub(crate) fn await_claim(&self, capsule: usize, count: usize) -> Range<u64> {
+        self.draw(capsule, count, false)
     }
 
     /// Draws one for a claim behind a blocking command: nobody waits for it when this life ends.
-    pub(crate) fn await_patiently(&self) -> Range<u64> {
-        let range = self.draw(1);
-        self.ledger().patient.push(range.clone());
-        range
+    pub(crate) fn await_patiently(&self, capsule: usize) -> Range<u64> {
+        self.draw(capsule, 1, true)
     }
 
-    fn draw(&self, count: usize) -> Range<u64> {
+    fn draw(&self, capsule: usize, count: usize, patient: bool) -> Range<u64> {
         let first = self.next_number.fetch_add(count as u64, Ordering::AcqRel);
-        first..first + count as u64
+        let numbers = first..first + count as u64;
+        if count > 0 {
+            self.ledger().awaiting.push(Awaited {
+                numbers: numbers.clone(),
+                capsule,
+                patient,
+            });
+        }
+        numbers
     }
 
     /// The reply to a claim came with these jobs, or will not come any more (`held` empty): what such a claim may still
-    /// bring is a stray.
+    /// bring is a stray. `false`: it was given up before, and the jobs are not taken in.
     pub(crate) fn claimed<'a>(
         &self,
         range: &Range<u64>,
         held: impl IntoIterator<Item = &'a Arc<Held>>,
     ) -> bool {
         let mut ledger = self.ledger();
-        // Given up meanwhile: what it brought went back, or is a stray.
-        if !range.is_empty() && !ledger.awaiting.contains(range) && !ledger.patient.contains(range)
-        {
-            return false;
+        if !range.is_empty() {
+            let place = ledger.awaiting.iter().position(|it| it.numbers == *range);
+            // Given up meanwhile: what it brought went back, or is a stray.
+            let Some(place) = place else { return false };
+            ledger.awaiting.swap_remove(place);
         }
         for job in held {
             ledger.held.insert(job.token.number, Arc::clone(job));
         }
-        ledger.awaiting.retain(|other| other != range);
-        ledger.patient.retain(|other| other != range);
         true
     }
 
-    /// Gives up every claim whose reply has not come: nobody here will read it soon.
-    pub(crate) fn give_up_awaited(&self) {
-        let mut ledger = self.ledger();
-        ledger.awaiting.clear();
-        ledger.patient.clear();
+    /// Gives up every claim of this capsule whose reply has not come: nobody here will read it soon.
+    pub(crate) fn give_up_awaited(&self, capsule: usize) {
+        self.ledger()
+            .awaiting
+            .retain(|claim| claim.capsule != capsule);
     }
 
     /// Takes a stray in; `false` when it is known by now.
@@ -348,7 +356,8 @@ impl Life {
     /// Whether no run is under way or waits for its end to be written, and no claim is awaited.
     pub(crate) fn is_done(&self) -> bool {
         let ledger = self.ledger();
-        ledger.awaiting.is_empty() && !ledger.held.values().any(|job| job.has_started())
+        ledger.awaiting.iter().all(|claim| claim.patient)
+            && !ledger.held.values().any(|job| job.has_started())
     }
 
     /// Takes back everything that has not started, and asks the rest to stop for a reason that is not its own.
@@ -390,7 +399,7 @@ mod tests {
     #[test]
     fn i7_a_token_is_a_stray_only_when_no_job_and_no_awaited_claim_has_it() {
         let life = life();
-        let first = life.await_claim(2);
+        let first = life.await_claim(0, 2);
         assert_eq!(first, 1..3);
         assert!(life.strays(vec![token(1), token(2)]).is_empty());
         life.claimed(&first, &[Arc::new(Held::new(token(1), None, 0))]);
@@ -400,6 +409,20 @@ mod tests {
         assert!(!life.adopt(&stray));
         life.forget([&token(1), &token(2)]);
         assert!(life.is_empty());
+    }
+
+    #[test]
+    fn i9_a_claim_that_was_given_up_brings_nothing_and_others_are_left_alone() {
+        let life = life();
+        let (stuck, bell) = (life.await_claim(0, 2), life.await_patiently(0));
+        let well = life.await_claim(1, 1);
+        life.give_up_awaited(0);
+        assert_eq!(life.strays((1..=4).map(token).collect()).len(), 3);
+        assert!(!life.claimed(&stuck, []) && !life.claimed(&bell, []));
+        let job = Arc::new(Held::new(token(4), None, 1));
+        assert!(life.claimed(&well, [&job]));
+        assert!(life.strays(vec![token(4)]).is_empty());
+        assert!(!life.claimed(&well, []), "a claim is answered once");
     }
 
     #[test]

@@ -319,7 +319,8 @@ impl Pump {
         } else {
             Way::default()
         };
-        let range = self.station.life.await_claim(wanted);
+        let station = &self.station;
+        let range = station.life.await_claim(station.capsule.index, wanted);
         let most = self.batch.done.len().min(ENDED_MAX);
         let rest = self.batch.done.split_off(most);
         let ended = std::mem::replace(&mut self.batch.done, rest);
