@@ -100,8 +100,6 @@ pub(crate) struct Station {
     blocked: AtomicU64,
     /// Milliseconds after the life's birth, plus one, at which the present run in the claim loop began; 0: none.
     inline_since: AtomicU64,
-    /// The same of the last one that began there.
-    inline_last: AtomicU64,
 }
 
 /// The state of one queue's bell.
@@ -155,7 +153,6 @@ impl Station {
             desk: Mutex::default(),
             shift: AtomicU64::new(1),
             inline_since: AtomicU64::new(0),
-            inline_last: AtomicU64::new(0),
         })
     }
 
@@ -296,24 +293,13 @@ impl Station {
 
     /// Notes that a run begins in the claim loop, or (`None`) that none does.
     pub(crate) fn mark_inline(&self, now: Option<Instant>) {
-        let Some(now) = now else {
-            return self.inline_since.store(0, Ordering::Release);
-        };
-        let since = self.life.age_ms(now) + 1;
-        self.inline_last.store(since, Ordering::Relaxed);
-        self.inline_since.store(since, Ordering::SeqCst);
-        self.life.stir();
+        let since = now.map_or(0, |now| self.life.age_ms(now) + 1);
+        self.inline_since.store(since, Ordering::Release);
     }
 
     /// Whether a run is in the claim loop.
     pub(crate) fn is_inline(&self) -> bool {
-        self.inline_since.load(Ordering::SeqCst) != 0
-    }
-
-    /// How long ago a run began in the claim loop.
-    pub(crate) fn since_inline(&self, now: Instant) -> Duration {
-        let last = self.inline_last.load(Ordering::Relaxed);
-        Duration::from_millis((self.life.age_ms(now) + 1).saturating_sub(last))
+        self.inline_since.load(Ordering::Acquire) != 0
     }
 
     /// How long the present run in the claim loop has held it up.
@@ -331,6 +317,17 @@ impl Station {
         if changed {
             self.woken.store(true, Ordering::Release);
         }
+    }
+
+    /// A slot is free again.
+    pub(crate) fn vacate(&self) {
+        self.capsule.slots.leave();
+        // The pump counts free slots when it claims, and jobs may wait for this one.
+        self.wake.notify_one();
+        if self.is_idle() {
+            self.woken.store(true, Ordering::Release);
+        }
+        self.freed.notify_waiters();
     }
 
     /// Whether bells were woken since this was asked last.

@@ -179,7 +179,5 @@ impl Hand {
         let (core, station) = (Arc::clone(&self.core), Arc::clone(&self.station));
         let work = run::work(core, station, seat, Arc::clone(&leash), first);
         leash.tie(tokio::spawn(work).abort_handle());
-        // Its seat is taken: whoever watches must not sleep now.
-        self.station.life.stir();
     }
 }

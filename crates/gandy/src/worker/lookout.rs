@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const STILL: Duration = Duration::from_millis(20);
 /// A runtime in which nothing moves is nudged this often.
 const NUDGE_EVERY: Duration = Duration::from_millis(160);
-/// When no run began in a claim loop for this long, and none is under way, it sleeps until one begins.
+/// When it saw no run under way for this long, it sleeps until one begins.
 const DOZE: Duration = Duration::from_secs(1);
 
 /// Watches for as long as it is polled. `runtime` is that of the jobs.
@@ -29,6 +29,7 @@ pub(crate) async fn keep(life: &Life, stations: &[Arc<Station>], runtime: &Handl
     let mut nudge: Option<Nudge> = None;
     loop {
         life.stirred.notified().await;
+        let mut busy_at = Instant::now();
         loop {
             tokio::time::sleep(LOOK).await;
             let now = Instant::now();
@@ -41,20 +42,15 @@ pub(crate) async fn keep(life: &Life, stations: &[Arc<Station>], runtime: &Handl
                     station.relief.notify_one();
                 }
             }
-            let still = |station: &Arc<Station>| {
-                station.capsule.slots.any_taken() && station.tick_age(now) >= STILL
-            };
+            let busy = |station: &Arc<Station>| station.capsule.slots.any_taken();
+            let still = |station| busy(station) && station.tick_age(now) >= STILL;
             if stations.iter().any(still) && nudge.as_ref().is_none_or(|last| last.is_over(now)) {
                 nudge = Some(Nudge::give(runtime, now));
             }
-            let quiet = |station: &Arc<Station>| station.since_inline(now) >= DOZE;
-            let rests = || {
-                let busy = |station: &Arc<Station>| {
-                    station.is_inline() || station.capsule.slots.any_taken()
-                };
-                !stations.iter().any(busy)
-            };
-            if stations.iter().all(quiet) && rests() && life.doze(rests) {
+            if stations.iter().any(busy) {
+                busy_at = now;
+            }
+            if now - busy_at >= DOZE && life.doze(|| !stations.iter().any(busy)) {
                 break;
             }
         }

@@ -34,17 +34,17 @@ impl Seat {
     /// A free one.
     pub(crate) fn take(station: &Arc<Station>) -> Option<Arc<Self>> {
         let station = Arc::clone(station);
-        let taken = station.capsule.slots.take();
-        taken.then(|| Arc::new(Self { station }))
+        station.capsule.slots.take().then(|| {
+            // Whoever watches over what runs hold up must not sleep now.
+            station.life.stir();
+            Arc::new(Self { station })
+        })
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.station.capsule.slots.leave();
-        // The pump counts free slots when it claims, and jobs may wait for this one.
-        self.station.wake.notify_one();
-        self.station.freed.notify_waiters();
+        self.station.vacate();
     }
 }
 
@@ -190,12 +190,8 @@ pub(crate) async fn work(
         };
         let Some(next) = next else { return };
         let class = next.context.as_ref().map_or("", Context::class);
-        let quick = |class| {
-            core.registry
-                .get(class)
-                .is_some_and(|it| it.pace.is_quick())
-        };
-        if quick(class) {
+        let registered = core.registry.get(class);
+        if registered.is_some_and(|registered| registered.pace.is_quick()) {
             // Runs that end at once must not keep this thread from everything else.
             tokio::task::consume_budget().await;
         } else {
