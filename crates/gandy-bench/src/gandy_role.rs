@@ -11,11 +11,10 @@ use gandy::{Client, Context, Job, JobError, Push, Server, Worker, WorkerConfig};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::order::Order;
+use crate::meter::Meter;
+use crate::order::{self, Order};
 use crate::payload::{filler, now_ns};
 use crate::task::Task;
-use crate::told::Told;
-use crate::usage;
 
 /// A job as an application declares it.
 #[derive(Debug, Serialize, Deserialize, Job)]
@@ -23,6 +22,13 @@ use crate::usage;
 struct Noop {
     number: u64,
     text: String,
+}
+
+impl Noop {
+    fn new(number: u64) -> Self {
+        let text = filler();
+        Self { number, text }
+    }
 }
 
 struct Idle;
@@ -38,7 +44,7 @@ pub(crate) fn run(verb: &str) -> Result<()> {
     let order = Order::from_env()?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     // As `#[tokio::main]` has it, unless told otherwise.
-    let threads = usize::try_from(crate::order::number("THREADS", 0)?)?;
+    let threads = usize::try_from(order::number("THREADS", 0)?)?;
     if threads > 0 {
         builder.worker_threads(threads);
     }
@@ -141,10 +147,7 @@ async fn work(order: &Order) -> Result<()> {
 /// One job, made as an application makes it.
 fn job(task: Task, number: u64) -> Result<Push> {
     match task {
-        Task::Noop => Ok(Push::new(&Noop {
-            number,
-            text: filler(),
-        })?),
+        Task::Noop => Ok(Push::new(&Noop::new(number))?),
         task => Ok(Push::raw(
             task.class(),
             format!("[{number},\"{}\"]", filler()),
@@ -152,50 +155,21 @@ fn job(task: Task, number: u64) -> Result<Push> {
     }
 }
 
-/// Measures the pushing that a verb does: its time, its CPU, and what the process grew by.
-struct Meter {
-    begun: Instant,
-    cpu_us: f64,
-    baseline_mb: f64,
-}
-
-impl Meter {
-    /// Begins before the client connects; [`Meter::go`] starts the clock.
-    fn new() -> Self {
-        Self {
-            begun: Instant::now(),
-            cpu_us: 0.0,
-            baseline_mb: usage::tree_peak_mb(std::process::id()),
-        }
-    }
-
-    fn go(&mut self) {
-        self.cpu_us = usage::process_cpu_us(std::process::id());
-        self.begun = Instant::now();
-    }
-
-    fn tell(&self) -> Result<()> {
-        let took = self.begun.elapsed();
-        let pid = std::process::id();
-        Told {
-            grown_mb: Some(usage::tree_peak_mb(pid) - self.baseline_mb),
-            cpu_us: Some(usage::process_cpu_us(pid) - self.cpu_us),
-            ..Told::took(took)
-        }
-        .tell()
-    }
-}
-
+/// A thousand a call: no-ops typed, as an application has them, unless the order says prepared.
 async fn fill(order: &Order) -> Result<()> {
     let mut meter = Meter::new();
     let client = Client::connect(&order.redis_url).await?;
+    let typed = order.task == Task::Noop && order::text("BULK").as_deref() != Some("prepared");
     meter.go();
     for first in (0..order.jobs).step_by(1_000) {
-        let last = order.jobs.min(first + 1_000);
-        let jobs = (first..last).map(|number| job(order.task, number));
-        for pushed in client.send_all(jobs.collect::<Result<Vec<_>>>()?).await {
-            pushed?;
-        }
+        let numbers = first..order.jobs.min(first + 1_000);
+        let pushed = if typed {
+            client.push_all(numbers.map(Noop::new)).await
+        } else {
+            let jobs = numbers.map(|number| job(order.task, number));
+            client.send_all(jobs.collect::<Result<Vec<_>>>()?).await
+        };
+        pushed.into_iter().collect::<Result<Vec<_>, _>>()?;
     }
     meter.tell()
 }

@@ -146,6 +146,10 @@ fn drains(run: &Run<'_>) -> Vec<Option<Line>> {
 fn pushes(run: &Run<'_>) -> Vec<Option<Line>> {
     let median = |work| run.gandy(work).and_then(|row| row.median);
     let bare = run.one("floor", "push", 0, None);
+    let bulk = |setting| {
+        let row = run.setting("bulk", setting)?;
+        ratio(row.median, run.best_of("bulk", "floor"))
+    };
     vec![
         least(
             "push, one caller ÷ bare LPUSH on the same kind of connection",
@@ -154,9 +158,14 @@ fn pushes(run: &Run<'_>) -> Vec<Option<Line>> {
         ),
         least("push from 64 tasks, jobs/s", 250_000.0, median("push64")),
         least(
-            "bulk ÷ bare variadic LPUSH",
+            "bulk of typed jobs ÷ bare variadic LPUSH",
             0.6,
-            ratio(median("bulk"), run.best_of("bulk", "floor")),
+            bulk("typed"),
+        ),
+        least(
+            "bulk of prepared pushes ÷ bare variadic LPUSH",
+            0.6,
+            bulk("prepared"),
         ),
     ]
 }

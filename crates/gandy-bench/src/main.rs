@@ -4,7 +4,7 @@
 //! * `cli`; `bench`: the run; `work/`: what is measured; `size`: how much; `case`, `row`: conditions and results.
 //! * `contender`: who is measured; `gandy_role` and `floor/`: those that are this program in another role, told by the
 //!   environment in `order`; peers are folders in `contenders/`. `payload`, `task`: what all of them write and do;
-//!   `told`: what they answer.
+//!   `told`: what they answer; `meter`: what ours measure of themselves.
 //! * `stage`: one measurement's place: `server` (Redis), `child`, `probe` and `pending` (looks at Redis), `usage` (at
 //!   processes), `resp` (the client of all that), `proxy`.
 //! * `instructions`: what valgrind counts.
@@ -21,6 +21,7 @@ mod goals;
 mod instructions;
 mod json;
 mod machine;
+mod meter;
 mod order;
 mod page;
 mod payload;

@@ -59,8 +59,8 @@ type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send +
 /// process or the machine copied then, both would push the same jobs, not different ones under one id.
 #[derive(Default)]
 pub(crate) struct Made {
-    /// Arguments, and when they were made, milliseconds since the epoch.
-    jobs: Vec<(String, i64)>,
+    /// Their arguments.
+    jobs: Vec<String>,
     bytes: usize,
     ids: Vec<[u8; ID]>,
 }
@@ -69,7 +69,7 @@ impl Made {
     pub(crate) fn add<J: Job>(&mut self, job: &J) -> Result<(), Error> {
         let args = args::to_args(job)?;
         self.bytes += args.len();
-        self.jobs.push((args, ambient::now_ms()));
+        self.jobs.push(args);
         Ok(())
     }
 
@@ -123,10 +123,12 @@ impl<'a> Bulk<'a> {
         made.ids.resize(made.jobs.len(), [0; ID]);
         ambient::fill(&mut made.ids);
         made.bytes = 0;
-        for ((args, now), id) in made.jobs.drain(..).zip(&made.ids) {
+        // One look at the clock for all of them: Sidekiq takes one for a whole `push_bulk`.
+        let now = ambient::now_ms();
+        let at_ms = self.client.stamp(push, now);
+        for (args, id) in made.jobs.drain(..).zip(&made.ids) {
             push.renew(args, jid(*id), now);
             debug_assert!(push.record.check().is_ok());
-            let at_ms = self.client.stamp(push, now);
             if let Some(full) = self.write(push, at_ms) {
                 self.send(full).await;
             }

@@ -29,8 +29,10 @@ impl Moulds {
     /// Hands the parts of the record's JSON to `take`.
     pub(crate) fn cast<T>(&mut self, record: &JobRecord, take: impl FnOnce(&[&str]) -> T) -> T {
         // An id of somebody's own may hold what JSON escapes.
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if !record.jid.bytes().all(plain) {
+        // Without a branch for each byte: hex digits are random, and a wrong guess for every third one was an eighth of
+        // what a bulk push costs.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_');
+        if !record.jid.bytes().fold(true, |all, byte| all & plain(byte)) {
             return take(&[&record.to_json()]);
         }
         let place = self.kept.iter().position(|mould| mould.fits(record));

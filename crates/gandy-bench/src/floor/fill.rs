@@ -1,14 +1,12 @@
 //! Variadic LPUSH of 1,000 payloads: the floor of bulk pushing, and how the runner itself fills queues.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 
+use crate::meter::Meter;
 use crate::order::{self, Order};
 use crate::payload;
 use crate::resp::Conn;
 use crate::task::Task;
-use crate::told::Told;
 
 /// Payloads in one command.
 const SLICE: u64 = 1_000;
@@ -53,25 +51,24 @@ pub(crate) fn fill(
 /// The floor's `fill`: one command after another, as a caller that waits for each.
 pub(crate) fn run(order: &Order) -> Result<()> {
     let slices: Vec<Vec<Vec<u8>>> = (0..8).map(|_| slice(order.task)).collect();
-    let took = if order::text("FLOOR_CLIENT").as_deref() == Some("multiplexed") {
-        multiplexed(order, &slices)?
-    } else {
-        let mut conn = Conn::connect(&order.address())?;
-        let begun = Instant::now();
-        for at in 0..usize::try_from(order.jobs / SLICE)? {
-            let slice = &slices[at % slices.len()];
-            conn.begin(2 + slice.len());
-            conn.part(b"LPUSH");
-            conn.part(b"queue:default");
-            for payload in slice {
-                conn.part(payload);
-            }
-            conn.flush()?;
-            conn.skim()?;
+    if order::text("FLOOR_CLIENT").as_deref() == Some("multiplexed") {
+        return multiplexed(order, &slices);
+    }
+    let mut meter = Meter::new();
+    let mut conn = Conn::connect(&order.address())?;
+    meter.go();
+    for at in 0..usize::try_from(order.jobs / SLICE)? {
+        let slice = &slices[at % slices.len()];
+        conn.begin(2 + slice.len());
+        conn.part(b"LPUSH");
+        conn.part(b"queue:default");
+        for payload in slice {
+            conn.part(payload);
         }
-        begun.elapsed()
-    };
-    Told::took(took).tell()
+        conn.flush()?;
+        conn.skim()?;
+    }
+    meter.tell()
 }
 
 /// Made beforehand: the floor is what pushing costs, not what writing JSON costs.
@@ -84,18 +81,19 @@ fn slice(task: Task) -> Vec<Vec<u8>> {
     (0..SLICE).map(make).collect()
 }
 
-fn multiplexed(order: &Order, slices: &[Vec<Vec<u8>>]) -> Result<Duration> {
+fn multiplexed(order: &Order, slices: &[Vec<Vec<u8>>]) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let mut meter = Meter::new();
         let mut conn = super::multiplexed(&order.redis_url).await?;
-        let begun = Instant::now();
+        meter.go();
         for at in 0..usize::try_from(order.jobs / SLICE)? {
             let mut command = redis::cmd("LPUSH");
             command.arg("queue:default").arg(&slices[at % slices.len()]);
             command.query_async::<i64>(&mut conn).await?;
         }
-        Ok(begun.elapsed())
+        meter.tell()
     })
 }

@@ -1,41 +1,39 @@
 //! Bare LPUSH round trips: on a connection of the redis crate's multiplexed kind, which Gandy's client uses too, or raw.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Result, anyhow};
 
+use crate::meter::Meter;
 use crate::order::{self, Order};
 use crate::payload;
 use crate::resp::Conn;
-use crate::told::Told;
 
 /// `callers` push one after another each.
 pub(crate) fn run(order: &Order, callers: u64) -> Result<()> {
     let mut bytes = Vec::new();
     payload::write(order.task, "default", 1, &mut bytes);
-    let took = if order::text("FLOOR_CLIENT").as_deref() == Some("raw") {
-        raw(order, &bytes)?
-    } else {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(multiplexed(order, callers, bytes))?
-    };
-    Told::took(took).tell()
+    if order::text("FLOOR_CLIENT").as_deref() == Some("raw") {
+        return raw(order, &bytes);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(multiplexed(order, callers, bytes))
 }
 
-fn raw(order: &Order, payload: &[u8]) -> Result<Duration> {
+fn raw(order: &Order, payload: &[u8]) -> Result<()> {
+    let mut meter = Meter::new();
     let mut conn = Conn::connect(&order.address())?;
-    let begun = Instant::now();
+    meter.go();
     for _ in 0..order.jobs {
         conn.push(&[b"LPUSH", b"queue:default", payload]);
         conn.flush()?;
         conn.skim()?;
     }
-    Ok(begun.elapsed())
+    meter.tell()
 }
 
-async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<Duration> {
+async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<()> {
+    let mut meter = Meter::new();
     let conn = super::multiplexed(&order.redis_url).await?;
     let jobs = order.jobs;
     let one = |caller: u64| {
@@ -49,7 +47,7 @@ async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<Du
             anyhow::Ok(())
         }
     };
-    let begun = Instant::now();
+    meter.go();
     if callers == 1 {
         one(0).await?;
     } else {
@@ -60,5 +58,5 @@ async fn multiplexed(order: &Order, callers: u64, payload: Vec<u8>) -> Result<Du
             task.await.map_err(|error| anyhow!("{error}"))??;
         }
     }
-    Ok(begun.elapsed())
+    meter.tell()
 }

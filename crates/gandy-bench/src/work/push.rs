@@ -32,16 +32,19 @@ pub(crate) const BULK: Work = Work {
     },
 };
 
-/// The floor has two clients: the redis crate's multiplexed connection, which Gandy's client uses too, and a raw one.
+/// The floor has two clients: the redis crate's multiplexed connection, which Gandy's client uses too, and a raw one. Gandy
+/// has two ways to push in bulk: typed jobs, and pushes that were prepared one by one, each with an id of its own.
 pub(super) fn clients(who: &Contender, case: Case) -> Vec<Case> {
-    if who.kind != Kind::Floor {
-        return vec![case];
-    }
-    ["multiplexed", "raw"]
+    let (name, settings) = match who.kind {
+        Kind::Floor => ("FLOOR_CLIENT", ["multiplexed", "raw"]),
+        Kind::Gandy if case.work == "bulk" => ("BULK", ["typed", "prepared"]),
+        _ => return vec![case],
+    };
+    settings
         .iter()
-        .map(|&client| Case {
-            env: vec![("FLOOR_CLIENT".into(), client.into())],
-            setting: client.into(),
+        .map(|&setting| Case {
+            env: vec![(name.into(), setting.into())],
+            setting: setting.into(),
             ..case.clone()
         })
         .collect()
