@@ -76,6 +76,7 @@ fn arrows_between_crates_go_one_way() {
         ("gandy-bench", &["gandy"]),
         ("gandy-examples", &["gandy"]),
         ("gandy-tests", &["gandy", "gandy-protocol", "gandy-store"]),
+        ("gandy-battery", &["gandy", "gandy-tests"]),
     ]);
     for (package, needs) in dependencies() {
         let Some(may) = may.get(package.as_str()) else {

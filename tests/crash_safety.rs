@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use gandy_protocol::Identity;
-use gandy_tests::{Crew, History, Proc, RedisServer, payload, push_jobs, wait_until};
+use gandy_tests::{
+    Crew, History, Proc, RedisServer, held, in_flight, length, payload, push_jobs, wait_until,
+};
 use nix::sys::signal::Signal;
 
 const LONG: Duration = Duration::from_secs(120);
@@ -14,32 +16,6 @@ const RECOVERY: Duration = Duration::from_secs(20);
 
 fn crew(server: &RedisServer, history: &History) -> Crew {
     Crew::new(env!("CARGO_BIN_EXE_crew"), server).history(history)
-}
-
-fn len(server: &RedisServer, kind: &str, key: &str) -> usize {
-    server.cli(&[kind, key]).parse().unwrap()
-}
-
-/// Jobs in the in-flight hashes of everybody.
-fn in_flight(server: &RedisServer) -> usize {
-    let keys = server.cli(&["KEYS", "gandy:inflight:*"]);
-    keys.lines()
-        .filter(|key| !key.is_empty())
-        .map(|key| len(server, "HLEN", key))
-        .sum()
-}
-
-/// The jids that Redis still keeps in the sorted sets.
-fn held(server: &RedisServer) -> BTreeSet<String> {
-    let mut held = BTreeSet::new();
-    for set in ["retry", "schedule", "dead"] {
-        for line in server.cli(&["ZRANGE", set, "0", "-1"]).lines() {
-            if let Ok(job) = serde_json::from_str::<serde_json::Value>(line) {
-                held.insert(job["jid"].as_str().unwrap().to_owned());
-            }
-        }
-    }
-    held
 }
 
 #[test]
@@ -56,12 +32,12 @@ fn crash_safety_20000_jobs_4_workers_a_kill9_every_second() {
         .iter()
         .for_each(|worker| drop(worker.wait_for_log("crew: started", LONG)));
     let (mut in_flight_at_kills, mut kills) = (0, 0);
-    while len(&server, "LLEN", "queue:default") > 0 {
+    while length(&server, "queue:default") > 0 {
         std::thread::sleep(Duration::from_secs(1)); // The subject: one kill every second.
         let victim = fastrand::usize(..workers.len());
         let identity = Crew::identity_of(&server, &workers[victim]);
         workers[victim].signal(Signal::SIGSTOP); // What is in flight is counted while nothing moves.
-        in_flight_at_kills += len(&server, "HLEN", &format!("gandy:inflight:{identity}"));
+        in_flight_at_kills += length(&server, &format!("gandy:inflight:{identity}"));
         notes.kill(&Crew::name_of(&workers[victim]));
         workers[victim].kill9();
         kills += 1;
@@ -72,7 +48,7 @@ fn crash_safety_20000_jobs_4_workers_a_kill9_every_second() {
     wait_until(RECOVERY + LONG, "every job has ended or is kept", || {
         history.ended() + held(&server).len() >= jobs.len() && in_flight(&server) == 0
     });
-    let dead = len(&server, "ZCARD", "dead");
+    let dead = length(&server, "dead");
     let report = history.report_with_held(&held(&server));
     println!("{kills} kills, {in_flight_at_kills} in flight at them, {dead} buried: {report}");
     report.assert_sound();
@@ -86,7 +62,7 @@ fn crash_safety_20000_jobs_4_workers_a_kill9_every_second() {
     wait_until(
         RECOVERY + Duration::from_secs(10),
         "nobody is dying",
-        || len(&server, "HLEN", "gandy:dying") == 0,
+        || length(&server, "gandy:dying") == 0,
     );
     assert_eq!(in_flight(&server), 0);
     assert_eq!(server.cli(&["KEYS", "gandy:landing:*"]), "");
@@ -116,8 +92,8 @@ fn crash_safety_p2_survivors_alone_bring_everything_back_within_20_s() {
         RECOVERY + Duration::from_secs(5),
         "the survivor runs what the victims held",
         || {
-            len(&server, "HLEN", "gandy:dying") == 0
-                && flights(&server).len() + len(&server, "LLEN", "queue:default") == 15
+            length(&server, "gandy:dying") == 0
+                && flights(&server).len() + length(&server, "queue:default") == 15
                 && in_flight(&server) == 5
         },
     );
@@ -217,7 +193,7 @@ fn crash_safety_p3_a_frozen_worker_that_wakes_up_can_neither_finish_nor_retry_wh
     zombie.signal(Signal::SIGSTOP);
     let other = crew.start_and_wait();
     wait_until(LONG, "the other worker has dealt with both", || {
-        history.ended() == 1 && len(&server, "ZCARD", "retry") == 1 && in_flight(&server) == 0
+        history.ended() == 1 && length(&server, "retry") == 1 && in_flight(&server) == 0
     });
     let retry = server.cli(&["ZRANGE", "retry", "0", "-1", "WITHSCORES"]);
     let old = Crew::identity(&zombie);
@@ -238,8 +214,8 @@ fn crash_safety_p3_a_frozen_worker_that_wakes_up_can_neither_finish_nor_retry_wh
         retry,
         "a second retry was written"
     );
-    assert_eq!(len(&server, "ZCARD", "dead"), 0);
-    assert_eq!(len(&server, "LLEN", "queue:default"), 0);
+    assert_eq!(length(&server, "dead"), 0);
+    assert_eq!(length(&server, "queue:default"), 0);
     assert!(zombie.is_running() && other.is_running());
 }
 
@@ -286,7 +262,7 @@ fn crash_safety_one_pill_among_24_innocents_is_buried_alone() {
     let mut worker = crew.start();
     let mut crashes = 0;
     let began = Instant::now();
-    while history.ended() < 24 || len(&server, "ZCARD", "dead") < 1 {
+    while history.ended() < 24 || length(&server, "dead") < 1 {
         if !worker.is_running() {
             crashes += 1;
             worker = crew.start();

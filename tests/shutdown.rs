@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use gandy_tests::{Crew, History, RedisServer, payload, push_jobs, wait_until};
+use gandy_tests::{Crew, History, RedisServer, in_flight, payload, push_jobs, wait_until};
 use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -19,14 +19,6 @@ fn queue(server: &RedisServer) -> Vec<String> {
         .lines()
         .map(str::to_owned)
         .collect()
-}
-
-fn in_flight(server: &RedisServer) -> usize {
-    let keys = server.cli(&["KEYS", "gandy:inflight:*"]);
-    keys.lines()
-        .filter(|key| !key.is_empty())
-        .map(|key| server.cli(&["HLEN", key]).parse::<usize>().unwrap())
-        .sum()
 }
 
 #[test]
@@ -59,7 +51,11 @@ fn shutdown_term_returns_unfinished_jobs_byte_identical_in_order_and_in_time() {
         assert_eq!(server.cli(&["ZCARD", key]), "0", "{key}");
     }
     assert_eq!(server.cli(&["SMEMBERS", "processes"]), "");
-    assert_eq!(server.cli(&["KEYS", "gandy:*"]), "");
+    wait_until(
+        SOON,
+        "nothing of ours is left, the watch being the last",
+        || server.cli(&["KEYS", "gandy:*"]).is_empty(),
+    );
     assert_eq!(server.cli(&["GET", "stat:failed"]), "");
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use gandy::RunningWorker;
 use gandy_protocol::Identity;
-use gandy_store::{Exit, GiveBack, Grant, Grave, Guard, Haul, Line, Outcome, StoreError, Token};
+use gandy_store::{
+    Exit, GiveBack, Grant, Grave, Guard, Haul, Line, Outcome, Retirement, StoreError, Token,
+};
 use redis::cmd;
 
 use crate::{
@@ -140,7 +142,8 @@ async fn i3_a_claim_in_the_name_of_nobody_is_refused_and_takes_nothing() {
         .await
         .unwrap();
     site.ask::<()>(cmd("DEL").arg(format!("gandy:lease:{}", hand.identity)));
-    hand.line.condemn(&hand.identity).await.unwrap();
+    let condemned = hand.line.condemn(&hand.identity, Duration::ZERO).await;
+    assert_eq!(condemned.unwrap(), Retirement::Moved);
     refused().await;
 }
 

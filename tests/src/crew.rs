@@ -1,6 +1,5 @@
 //! Starting the `crew` binary (a Gandy worker with test handlers) and pushing jobs for it.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,6 +9,8 @@ use crate::{History, HistoryWriter, Proc, RedisServer};
 #[derive(Clone, Debug)]
 pub struct Crew {
     program: String,
+    /// The program that starts it, with its arguments; none: it is started itself.
+    wrapper: Vec<String>,
     variables: Vec<(&'static str, String)>,
 }
 
@@ -18,6 +19,7 @@ impl Crew {
     pub fn new(program: &str, server: &RedisServer) -> Self {
         let crew = Self {
             program: program.to_owned(),
+            wrapper: Vec::new(),
             variables: Vec::new(),
         };
         crew.set("REDIS_URL", server.url())
@@ -45,10 +47,19 @@ impl Crew {
         self.set("GANDY_TEST_HISTORY", history.path().display())
     }
 
+    /// Starts it by another program, such as `unshare` with its arguments; the crew's path comes last.
+    #[must_use]
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Starts the process. Its name in histories is [`Crew::name_of`].
     #[track_caller]
     pub fn start(&self) -> Proc {
-        let mut command = Command::new(Path::new(&self.program));
+        let mut words = self.wrapper.iter().chain([&self.program]);
+        let mut command = Command::new(words.next().unwrap_or(&self.program));
+        command.args(words);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         Proc::spawn("crew", command)
     }

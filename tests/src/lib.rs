@@ -10,6 +10,7 @@
 //! * [`RubySidekiq`]: the real Sidekiq, as a client, as a worker and as a reader of our keys
 //! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
 //! * [`claim_one`], [`one_cycle`]: a worker's steps made by hand, over a [`line()`]
+//! * [`length`], [`in_flight`], [`held`]: what Redis holds
 //! * [`cargo_bin`]: a binary of this workspace, found through cargo
 //!
 //! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
@@ -19,6 +20,7 @@ mod crew;
 mod cycle;
 mod history;
 mod lifeline;
+mod look;
 mod process;
 mod redis_server;
 mod report;
@@ -29,6 +31,7 @@ pub use cargo_bin::cargo_bin;
 pub use crew::{Crew, payload, push_jobs};
 pub use cycle::{claim_one, line, one_cycle};
 pub use history::{Event, EventKind, History, HistoryWriter};
+pub use look::{held, held_often, in_flight, length};
 pub use process::Proc;
 pub use redis_server::RedisServer;
 pub use report::Report;

@@ -34,8 +34,11 @@ pub struct Report {
     pub cut_off: usize,
     /// Starts of a job that had ended before.
     pub runs_after_end: usize,
-    /// From the kill of a worker to the next start of each job that it cut off; shortest first.
+    /// From the kill of a worker to the next start of each job that it cut off; shortest first. Of jobs that no other kill
+    /// cut off: the others are suspects, and come back later.
     pub recovery_times: Vec<Duration>,
+    /// The same of the suspects.
+    pub suspects_recovery_times: Vec<Duration>,
 }
 
 impl Report {
@@ -52,6 +55,7 @@ impl Report {
         let (started, ended) = (of(EventKind::Start), of(EventKind::End));
         let own = |jids: BTreeSet<&str>| jids.into_iter().map(str::to_owned).collect();
         let ran = &started | &ended;
+        let (recovery_times, suspects_recovery_times) = recovery_times(events);
         Self {
             attempted: attempted.len(),
             acknowledged: acknowledged.len(),
@@ -67,7 +71,8 @@ impl Report {
             extra_ends: count(EventKind::End) - ended.len(),
             cut_off: cut_off(events).values().map(BTreeMap::len).sum(),
             runs_after_end: runs_after_end(events),
-            recovery_times: recovery_times(events),
+            recovery_times,
+            suspects_recovery_times,
         }
     }
 
@@ -122,19 +127,36 @@ fn runs_after_end(events: &[Event]) -> usize {
     count
 }
 
-fn recovery_times(events: &[Event]) -> Vec<Duration> {
+/// Of jobs that one kill cut off, and of those that several did.
+fn recovery_times(events: &[Event]) -> (Vec<Duration>, Vec<Duration>) {
     let cut_off = cut_off(events);
-    let mut times = Vec::new();
-    for kill in events.iter().filter(|e| e.kind == EventKind::Kill) {
-        for jid in cut_off.get(kill.worker.as_str()).into_iter().flatten() {
-            let next = events
-                .iter()
-                .find(|e| e.kind == EventKind::Start && e.jid == **jid.0 && e.at > kill.at);
-            times.extend(next.map(|e| e.at.saturating_sub(kill.at)));
+    let mut starts: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for event in events.iter().filter(|e| e.kind == EventKind::Start) {
+        starts.entry(&event.jid).or_default().push(event.at);
+    }
+    let kills = || events.iter().filter(|e| e.kind == EventKind::Kill);
+    let aboard = |kill: &Event| cut_off.get(kill.worker.as_str()).into_iter().flatten();
+    let mut deaths: BTreeMap<&str, usize> = BTreeMap::new();
+    for (jid, _) in kills().flat_map(aboard) {
+        *deaths.entry(*jid).or_default() += 1;
+    }
+    let (mut once, mut often) = (Vec::new(), Vec::new());
+    for kill in kills() {
+        for (jid, _) in aboard(kill) {
+            // Sorted, as events are.
+            let starts = starts.get(*jid).map_or(&[][..], Vec::as_slice);
+            let next = starts.partition_point(|at| *at <= kill.at);
+            let times = if deaths[*jid] > 1 {
+                &mut often
+            } else {
+                &mut once
+            };
+            times.extend(starts.get(next).map(|at| at.saturating_sub(kill.at)));
         }
     }
-    times.sort();
-    times
+    once.sort();
+    often.sort();
+    (once, often)
 }
 
 impl fmt::Display for Report {

@@ -41,6 +41,7 @@ mod usage;
 mod work;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -56,8 +57,19 @@ use crate::work::{Scope, Work};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<()> {
-    match Cli::parse().verb {
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace that `fn main() -> Result` would print: mostly it is a name that does not exist.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
+    match verb {
         Verb::Run(run) => measure(run),
         Verb::Render { files } => render(&files),
         Verb::Instructions {
@@ -109,7 +121,10 @@ fn render(files: &[PathBuf]) -> Result<()> {
         let results = json::read(file)?;
         match &mut all {
             None => all = Some(results),
-            Some(all) => all.rows.extend(results.rows),
+            Some(all) => {
+                all.rows.extend(results.rows);
+                all.command += &format!(" && scripts/bench {}", results.command);
+            }
         }
     }
     all.map_or(Ok(()), |results| page::record(&machine::docs(), &results))

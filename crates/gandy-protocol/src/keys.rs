@@ -193,6 +193,11 @@ impl Keys {
         self.key(&["gandy:dying"])
     }
 
+    /// String with a time to live: since when somebody has watched over the leases without a gap.
+    pub fn watch(&self) -> String {
+        self.key(&["gandy:watch"])
+    }
+
     /// String with a time to live: a process's proof of life.
     pub fn lease(&self, id: &Identity) -> String {
         self.key(&["gandy:lease:", id.as_str()])
@@ -321,6 +326,7 @@ pub const TABLE: &[KeyRow] = &[
     row(GANDY, "gandy:fleet", "hash", "living processes: queues, classes, version", "moved to dying, or left at shutdown"),
     row(GANDY, "gandy:dying", "hash", "processes declared dead whose jobs are not all back", "when the last job is back"),
     row(GANDY, "gandy:lease:<identity>", "string", "a process's proof of life", "when not renewed"),
+    row(GANDY, "gandy:watch", "string", "since when the leases have been watched without a gap: milliseconds and the server's run id", "6 s after the last look"),
     row(GANDY, "gandy:inflight:<identity>", "hash", "the jobs that a process holds, by token `<number>:<queue>`", "empty = gone"),
     row(GANDY, "gandy:landing:<queue>", "list", "where an idle fetch lands one job before a process claims it", "empty = gone"),
     row(GANDY, "gandy:recovered:<jid>", "set", "processes that died with this job aboard; digest of the payload where it has no usable jid", "72 hours"),

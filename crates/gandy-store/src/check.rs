@@ -1,7 +1,5 @@
 //! The check at boot: is this a server on which Gandy's promises can hold?
 
-use std::time::Duration;
-
 use gandy_protocol::keys::Keys;
 
 use crate::{Line, StoreError};
@@ -25,17 +23,6 @@ pub struct ServerFacts {
     pub cluster: bool,
 }
 
-/// What one look at the server shows to whoever judges leases.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
-    /// As [`ServerFacts::run_id`].
-    pub run_id: String,
-    /// Since the server started.
-    pub uptime: Duration,
-    /// Microseconds since the epoch on Redis' clock.
-    pub redis_us: i64,
-}
-
 /// Something an operator should know, short of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caution(pub String);
@@ -48,28 +35,6 @@ impl Line {
     pub async fn facts(&self) -> Result<ServerFacts, StoreError> {
         let text: String = self.query(&redis::cmd("INFO")).await?;
         Ok(ServerFacts::read(&text))
-    }
-
-    /// Looks at the server's identity and clock, in one round trip.
-    ///
-    /// # Errors
-    /// Any; a read.
-    pub async fn sight(&self) -> Result<Sight, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("INFO").arg("server");
-        pipe.cmd("TIME");
-        let mut replies = self.all(&pipe).await?.into_iter();
-        let (Some(info), Some(time)) = (replies.next(), replies.next()) else {
-            return Err(StoreError::shape("INFO"));
-        };
-        let facts = ServerFacts::read(&self.read::<String>(info)?);
-        let (seconds, micros): (i64, i64) = self.read(time)?;
-        let redis_us = seconds * 1_000_000 + micros;
-        Ok(Sight {
-            run_id: facts.run_id,
-            uptime: Duration::from_secs(facts.uptime_secs),
-            redis_us,
-        })
     }
 
     /// Redis' clock, microseconds since the epoch.

@@ -205,8 +205,20 @@ impl Grip {
         );
         let mut request = Request::default();
         if !ask.ended.is_empty() {
-            request.command(2 + ask.ended.len());
-            request.text("HDEL").text(&self.inflight);
+            #[cfg(feature = "mutants")]
+            let counted = crate::mutant::is("counted-ack");
+            #[cfg(not(feature = "mutants"))]
+            let counted = false;
+            if counted {
+                // In one transaction with what may be refused, as MULTI would have it.
+                let code = "redis.call('INCRBY', KEYS[2], #ARGV) return redis.call('HDEL', KEYS[1], unpack(ARGV))";
+                request.command(5 + ask.ended.len());
+                request.text("EVAL").text(code).number(2);
+                request.text(&self.inflight).text("stat:counted");
+            } else {
+                request.command(2 + ask.ended.len());
+                request.text("HDEL").text(&self.inflight);
+            }
             for token in ask.ended {
                 request.numbered(token.number, &token.queue);
             }

@@ -4,7 +4,7 @@
 //! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`Wire`]: the claim loop's own, with `link` and
 //!   `resp` under it; [`StoreError`], [`Backoff`].
 //! * Pushing: [`Producer`], [`Parcel`].
-//! * A worker's life: `life` (register, renew, leave, condemn), `landing` (wait, unland), `cycle` (finish and claim),
+//! * A worker's life: `life` (register, renew, leave, watch, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
 //! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`. By hand: `operator`.
@@ -25,6 +25,8 @@ mod life;
 mod line;
 mod link;
 mod lua;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 mod names;
 mod operator;
 mod parcel;
@@ -42,7 +44,7 @@ mod walk;
 mod wire;
 
 pub use backoff::Backoff;
-pub use check::{Caution, ServerFacts, Sight};
+pub use check::{Caution, ServerFacts};
 pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};

@@ -1,4 +1,5 @@
-//! A process' life in the fleet: it registers, renews its lease, retires; or is retired when the lease is gone (I8).
+//! A process' life in the fleet: it registers, renews its lease, retires; or is retired when the lease is gone and
+//! somebody was watching (I8).
 
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub enum Retirement {
     Absent,
     /// Its lease holds: it lives.
     Alive,
+    /// Its lease is gone, but the fleet was not watched for as long as a lease: it may live all the same.
+    Unwatched,
 }
 
 impl Line {
@@ -56,24 +59,50 @@ impl Line {
     /// # Errors
     /// Any; safe to repeat.
     pub async fn leave(&self, identity: &Identity) -> Result<Retirement, StoreError> {
-        self.retire(identity, true).await
+        self.retire(identity, true, Duration::ZERO).await
     }
 
-    /// Declares a process dead unless its lease holds.
+    /// Looks at the fleet, and says for how long that was done without a gap longer than `gap`, by anybody, on the same
+    /// run of the server and on its clock.
     ///
     /// # Errors
     /// Any; safe to repeat.
-    pub async fn condemn(&self, identity: &Identity) -> Result<Retirement, StoreError> {
-        self.retire(identity, false).await
+    pub async fn watch(&self, gap: Duration) -> Result<Duration, StoreError> {
+        let mut call = lua::WATCH.keys(&[self.keys().watch()]);
+        call.arg(millis(gap));
+        Ok(Duration::from_millis(self.call(&call).await?))
     }
 
-    async fn retire(&self, identity: &Identity, own: bool) -> Result<Retirement, StoreError> {
+    /// Declares a process dead unless its lease holds, or the fleet was not watched for `lease`.
+    ///
+    /// # Errors
+    /// Any; safe to repeat.
+    pub async fn condemn(
+        &self,
+        identity: &Identity,
+        lease: Duration,
+    ) -> Result<Retirement, StoreError> {
+        self.retire(identity, false, lease).await
+    }
+
+    async fn retire(
+        &self,
+        identity: &Identity,
+        own: bool,
+        lease: Duration,
+    ) -> Result<Retirement, StoreError> {
         let (keys, id) = (self.keys(), identity.as_str());
-        let mut call = lua::RETIRE.keys(&[keys.fleet(), keys.dying(), keys.lease(identity)]);
-        call.arg(id).arg(i32::from(own));
+        let mut call = lua::RETIRE.keys(&[
+            keys.fleet(),
+            keys.dying(),
+            keys.lease(identity),
+            keys.watch(),
+        ]);
+        call.arg(id).arg(i32::from(own)).arg(millis(lease));
         match self.call::<i64>(&call).await? {
             1 => Ok(Retirement::Moved),
             0 => Ok(Retirement::Absent),
+            -2 => Ok(Retirement::Unwatched),
             _ => Ok(Retirement::Alive),
         }
     }

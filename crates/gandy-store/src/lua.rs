@@ -12,7 +12,10 @@ pub(crate) struct Lua {
 }
 
 impl Lua {
-    fn new(code: &'static str) -> Self {
+    #[cfg_attr(not(feature = "mutants"), allow(unused_variables))]
+    fn new(name: &str, code: &'static str) -> Self {
+        #[cfg(feature = "mutants")]
+        let code = crate::mutant::script(name, code);
         Self {
             code,
             hash: gandy_protocol::sha1_hex(code.as_bytes()),
@@ -67,7 +70,7 @@ impl Call {
 
 macro_rules! scripts {
     ($($name:ident = $file:literal, $code:expr;)*) => {
-        $(pub(crate) static $name: LazyLock<Lua> = LazyLock::new(|| Lua::new($code));)*
+        $(pub(crate) static $name: LazyLock<Lua> = LazyLock::new(|| Lua::new($file, $code));)*
 
         /// Every script by name: for tests, and for an administrator who loads them ahead of time so that workers
         /// need no right to `SCRIPT LOAD`.
@@ -81,6 +84,12 @@ macro_rules! with_prelude {
     };
 }
 
+macro_rules! with_watched {
+    ($file:literal) => {
+        concat!(include_str!("lua/watched.lua"), include_str!($file))
+    };
+}
+
 scripts! {
     CLAIM = "claim", include_str!("lua/claim.lua");
     LAND = "land", include_str!("lua/land.lua");
@@ -88,7 +97,8 @@ scripts! {
     RETURN = "return", with_prelude!("lua/return.lua");
     REGISTER = "register", include_str!("lua/register.lua");
     RENEW = "renew", include_str!("lua/renew.lua");
-    RETIRE = "retire", include_str!("lua/retire.lua");
+    RETIRE = "retire", with_watched!("lua/retire.lua");
+    WATCH = "watch", with_watched!("lua/watch.lua");
     FORGET = "forget", include_str!("lua/forget.lua");
     UNLAND = "unland", include_str!("lua/unland.lua");
     DUE = "due", with_prelude!("lua/due.lua");

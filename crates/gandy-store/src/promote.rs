@@ -191,6 +191,10 @@ impl Line {
                 .arg(payload);
         }
         let codes: Vec<i64> = self.call(&call).await?;
+        #[cfg(feature = "mutants")]
+        if crate::mutant::is("client-promote") {
+            self.push_popped(entries).await?;
+        }
         let mut promoted = Promoted {
             left: entries.len().saturating_sub(codes.len()),
             ..Promoted::default()
@@ -204,6 +208,22 @@ impl Line {
             }
         }
         Ok(promoted)
+    }
+}
+
+#[cfg(feature = "mutants")]
+impl Line {
+    /// Pushes what the script has only popped, after the moment in which a process may die.
+    async fn push_popped(&self, entries: &[(DueEntry, Promotion)]) -> Result<(), StoreError> {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for (_, promotion) in entries {
+            if let Promotion::Push { queue, payload } = promotion {
+                let key = self.keys().queue(queue);
+                self.query::<i64>(redis::cmd("LPUSH").arg(key).arg(payload))
+                    .await?;
+            }
+        }
+        Ok(())
     }
 }
 

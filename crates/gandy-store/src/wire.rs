@@ -53,6 +53,12 @@ impl Wire {
     /// A wire to this server. `reply` is the deadline of each cycle.
     #[must_use]
     pub fn new(server: Server, reply: Duration) -> Self {
+        #[cfg(feature = "mutants")]
+        let reply = if reply == crate::BLOCK_DEADLINE && crate::mutant::is("long-block") {
+            Duration::from_secs(65)
+        } else {
+            reply
+        };
         Self {
             server,
             reply,
@@ -104,9 +110,16 @@ impl Wire {
         cycle: Cycle,
     ) -> (Result<bool, StoreError>, Result<Haul, StoreError>) {
         let (queue, landing) = grip.keys_of(index);
+        let block = BLOCK.as_secs();
+        #[cfg(feature = "mutants")]
+        let block = if crate::mutant::is("long-block") {
+            60
+        } else {
+            block
+        };
         let mut request = Request::default();
         request.command(6).text("BLMOVE").text(queue).text(landing);
-        request.text("RIGHT").text("LEFT").number(BLOCK.as_secs());
+        request.text("RIGHT").text("LEFT").number(block);
         if let Err(error) = self.dispatch(cycle, Some(request)).await {
             return (Err(error.clone()), Err(error));
         }

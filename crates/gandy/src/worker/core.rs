@@ -7,7 +7,7 @@ use std::{
 };
 
 use gandy_protocol::{Identity, Keys};
-use gandy_store::{Line, StoreError};
+use gandy_store::{Caution, Line, StoreError};
 use tokio::sync::watch;
 
 use super::{capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, stats::Stats};
@@ -34,6 +34,7 @@ pub(crate) struct Core {
     host: String,
     present: Mutex<Option<Arc<Life>>>,
     complaints: Mutex<HashMap<String, Instant>>,
+    pub(super) cautions: Mutex<Vec<Caution>>,
 }
 
 /// How far a worker has come.
@@ -79,6 +80,7 @@ impl Core {
             host: host(),
             present: Mutex::default(),
             complaints: Mutex::default(),
+            cautions: Mutex::default(),
         }))
     }
 
@@ -89,6 +91,10 @@ impl Core {
 
     /// A name that nobody had before.
     pub(crate) fn draw_identity(&self) -> Identity {
+        #[cfg(feature = "mutants")]
+        if gandy_store::mutant::is("no-nonce") {
+            return Identity::new(&self.host, std::process::id(), [0; 6]);
+        }
         Identity::new(&self.host, std::process::id(), ambient::bytes())
     }
 

@@ -57,6 +57,14 @@ impl WorkerHandle {
             .sum()
     }
 
+    /// What an operator should know of the Redis server, in words: that it may evict jobs, that it writes no append-only
+    /// file. As of the last look, which is never older than half a minute while Redis answers.
+    #[must_use]
+    pub fn cautions(&self) -> Vec<String> {
+        let cautions = self.core.cautions();
+        cautions.into_iter().map(|caution| caution.0).collect()
+    }
+
     /// How often a step of this worker found its job given back already.
     #[must_use]
     pub fn fences(&self) -> Fences {

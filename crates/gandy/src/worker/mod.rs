@@ -6,7 +6,7 @@
 //! * The claim loop: `pump` (with `batch`, `route` and `prefetch`) and `bell`; who works it and begins runs: `hand` (with
 //!   `pace`); one run: `run` and `verdict`.
 //! * The proof of life: `lease`, on a thread of its own; beside it `lookout`, over the claim loops.
-//! * Chores: `heartbeat`, `strays`, `promoter`, `reaper` (with `vigil` and `recovery`, pure).
+//! * Chores: `heartbeat`, `strays`, `promoter`, `reaper` (with `recovery`, pure), `cautions`.
 //! * The end: `shutdown`.
 
 mod aside;
@@ -14,6 +14,7 @@ mod batch;
 mod bell;
 mod builder;
 mod capsule;
+mod cautions;
 mod chore;
 mod config;
 mod core;
@@ -40,7 +41,6 @@ mod slots;
 mod stats;
 mod strays;
 mod verdict;
-mod vigil;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -58,6 +58,7 @@ pub use stats::Fences;
 
 use self::{
     capsule::Station,
+    cautions::Cautions,
     core::{Core, Phase},
     heartbeat::Heartbeat,
     hooks::Hooks,
@@ -192,6 +193,7 @@ impl Worker {
         let chores = [
             chore::start(core, Promoter::new(core, &on_duty), stop.clone()),
             chore::start(core, Reaper::new(core, &on_duty), stop.clone()),
+            chore::start(core, Cautions::new(core), stop.clone()),
         ];
         let mut announce = Tied(tokio::spawn(announce(Arc::clone(core))));
         let mut phase = core.phase.subscribe();
@@ -232,9 +234,11 @@ impl Worker {
             let error = match asked {
                 Ok(facts) => {
                     let server = core.config.server.address();
-                    for caution in facts.judge(server, &core.keys, core.config.allow_eviction)? {
+                    let cautions = facts.judge(server, &core.keys, core.config.allow_eviction)?;
+                    for caution in &cautions {
                         tracing::warn!("{}", caution.0);
                     }
+                    core.replace_cautions(cautions);
                     return Ok(true);
                 }
                 Err(error) => error,

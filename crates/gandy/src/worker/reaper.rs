@@ -1,5 +1,5 @@
-//! Gives back what dead processes held. The worker with the promoter's duty reaps; all others keep watch, so that the
-//! next one can believe what it sees at once.
+//! Gives back what dead processes held. The worker with the promoter's duty reaps; all others keep watch with it, so that
+//! what it sees can be believed whoever has the duty, and for how long (I8).
 
 use std::{
     collections::HashSet,
@@ -13,13 +13,28 @@ use std::{
 use gandy_protocol::Identity;
 use gandy_store::{Guard, Line, Outcome, Retirement, StoreError};
 
-use super::{chore::Chore, config::WorkerConfig, core::Core, life::LEASE, recovery, vigil::Vigil};
+use super::{
+    chore::Chore,
+    config::WorkerConfig,
+    core::Core,
+    life::{LEASE, RENEW_EVERY},
+    recovery,
+};
 
 /// How often the fleet is looked at. With the lease of 15 s a dead process' jobs are back within 20 s (P2).
 const EVERY: Duration = Duration::from_secs(3);
 /// How often the key space is swept for what nobody knows.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// Nobody looks for longer than this: the watch begins anew. A lease is renewed every 3 s, so what takes less cannot end
+/// one; and every worker looks about every 3 s.
+const GAP: Duration = Duration::from_secs(6);
+
+const _: () = assert!(
+    GAP.as_secs() + 2 * RENEW_EVERY.as_secs() < LEASE.as_secs()
+        && 2 * EVERY.as_secs() <= GAP.as_secs(),
+    "I8: no gap that passes unseen ends a lease"
+);
 const _: () = assert!(
     LEASE.as_secs() + EVERY.as_secs() + 2 <= 20,
     "P2: 20 s, a change of duty of 2 s included"
@@ -29,7 +44,6 @@ const _: () = assert!(
 pub(crate) struct Reaper {
     core: Arc<Core>,
     on_duty: Arc<AtomicBool>,
-    vigil: Vigil,
     next_sweep: Option<Instant>,
     /// Queues whose landing list held something in the last round.
     landed: HashSet<String>,
@@ -40,22 +54,15 @@ impl Reaper {
         Self {
             core: Arc::clone(core),
             on_duty: Arc::clone(on_duty),
-            vigil: Vigil::new(LEASE),
             next_sweep: None,
             landed: HashSet::new(),
         }
     }
 
-    async fn look(&mut self, now: Instant) -> Result<bool, StoreError> {
-        let sent = now.max(Instant::now());
-        let sight = self.core.chores.sight().await?;
-        Ok(self.vigil.sees(sight, sent, Instant::now()))
-    }
-
     async fn bury_the_dead(&self) -> Result<(), StoreError> {
         let line = &self.core.chores;
         for identity in line.suspects().await? {
-            if line.condemn(&identity).await? == Retirement::Moved {
+            if line.condemn(&identity, LEASE).await? == Retirement::Moved {
                 tracing::warn!(
                     identity = identity.as_str(),
                     "a worker is dead; its jobs are given back"
@@ -118,13 +125,7 @@ impl Chore for Reaper {
     const NAME: &'static str = "reaper";
 
     async fn run_once(&mut self, now: Instant) -> Result<Duration, StoreError> {
-        let believes = match self.look(now).await {
-            Ok(believes) => believes,
-            Err(error) => {
-                self.vigil.lost_sight();
-                return Err(error);
-            }
-        };
+        let believes = self.core.chores.watch(GAP).await? >= LEASE;
         if self.on_duty.load(Ordering::Acquire) {
             // What is bound in time comes first, and one process whose jobs cannot be given back holds up no other.
             let mut outcome = Ok(());

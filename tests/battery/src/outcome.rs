@@ -1,0 +1,89 @@
+//! What a scenario found: each bound beside what was measured. Pure.
+
+use serde::Serialize;
+
+/// One bound.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Bound {
+    /// What is bounded, with its unit.
+    pub(crate) what: String,
+    /// In words: `0`, `≤ 20`, `yes`.
+    pub(crate) bound: String,
+    /// What was measured.
+    pub(crate) measured: f64,
+    /// Whether it held.
+    pub(crate) ok: bool,
+}
+
+/// What one scenario found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outcome {
+    /// Its bounds.
+    pub(crate) bounds: Vec<Bound>,
+    /// What else was measured: no promise, but the load that the bounds stand for.
+    pub(crate) notes: Vec<(String, f64)>,
+}
+
+impl Outcome {
+    fn bound(&mut self, what: &str, bound: String, measured: f64, ok: bool) {
+        self.bounds.push(Bound {
+            what: what.to_owned(),
+            bound,
+            measured,
+            ok,
+        });
+    }
+
+    /// Nothing of this may have happened.
+    pub(crate) fn none(&mut self, what: &str, measured: usize) {
+        self.bound(what, "0".into(), measured as f64, measured == 0);
+    }
+
+    /// Exactly so many.
+    pub(crate) fn exactly(&mut self, what: &str, bound: usize, measured: usize) {
+        self.bound(
+            what,
+            format!("= {bound}"),
+            measured as f64,
+            measured == bound,
+        );
+    }
+
+    /// So much at most.
+    pub(crate) fn most(&mut self, what: &str, bound: f64, measured: f64) {
+        self.bound(what, format!("≤ {bound}"), measured, measured <= bound);
+    }
+
+    /// So much at least.
+    pub(crate) fn least(&mut self, what: &str, bound: f64, measured: f64) {
+        self.bound(what, format!("≥ {bound}"), measured, measured >= bound);
+    }
+
+    /// A figure without a bound.
+    pub(crate) fn note(&mut self, what: &str, measured: f64) {
+        self.notes.push((what.to_owned(), measured));
+    }
+
+    /// Whether every bound held; one without bounds proves nothing.
+    pub(crate) fn ok(&self) -> bool {
+        !self.bounds.is_empty() && self.bounds.iter().all(|bound| bound.ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_broken_bound_breaks_all_and_none_proves_nothing() {
+        let mut outcome = Outcome::default();
+        assert!(!outcome.ok());
+        outcome.none("lost", 0);
+        outcome.most("seconds", 20.0, 20.0);
+        outcome.least("kills", 3.0, 3.0);
+        outcome.exactly("dead", 5, 5);
+        assert!(outcome.ok());
+        outcome.most("seconds", 20.0, 20.1);
+        assert!(!outcome.ok());
+    }
+}

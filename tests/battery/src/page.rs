@@ -1,0 +1,179 @@
+//! What is printed and kept: one row a scenario.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use comfy_table::Table;
+use serde::Serialize;
+
+use crate::cli::Cli;
+use crate::mutants::Mutant;
+use crate::outcome::{Bound, Outcome};
+use crate::scenario::Scenario;
+
+/// One scenario's results.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Row {
+    /// Its name.
+    pub(crate) scenario: &'static str,
+    /// Whether every bound held.
+    pub(crate) ok: bool,
+    /// All bounds in words.
+    bound: String,
+    /// All figures by name, those without a bound too.
+    measured: BTreeMap<String, f64>,
+    /// Each bound beside its figure.
+    bounds: Vec<Bound>,
+    /// Why it could not be run to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    seconds: f64,
+}
+
+impl Row {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        outcome: Outcome,
+        trouble: Option<String>,
+        took: Duration,
+    ) -> Self {
+        let words = |bound: &Bound| format!("{} {}", bound.what, bound.bound);
+        let ok = trouble.is_none() && outcome.ok();
+        let bound: Vec<String> = outcome.bounds.iter().map(words).collect();
+        let figures = outcome
+            .bounds
+            .iter()
+            .map(|bound| (bound.what.clone(), bound.measured));
+        Self {
+            scenario: scenario.name,
+            ok,
+            bound: bound.join(", "),
+            measured: figures.chain(outcome.notes).collect(),
+            bounds: outcome.bounds,
+            trouble,
+            seconds: (took.as_secs_f64() * 10.0).round() / 10.0,
+        }
+    }
+
+    /// In one line, as soon as it is known.
+    pub(crate) fn line(&self) -> String {
+        let verdict = if self.ok { "ok" } else { "BROKEN" };
+        let mut line = format!("{verdict:<7}{:<14}{:>6} s  ", self.scenario, self.seconds);
+        match &self.trouble {
+            Some(trouble) => line += trouble,
+            None => line += &self.figures(),
+        }
+        line
+    }
+
+    /// What broke first, in words.
+    pub(crate) fn why(&self) -> Option<String> {
+        let broken = self.bounds.iter().find(|bound| !bound.ok);
+        let words = |bound: &Bound| {
+            format!(
+                "{} {}, bound {}",
+                bound.what,
+                number(bound.measured),
+                bound.bound
+            )
+        };
+        let first_line = |words: &String| words.lines().next().unwrap_or_default().to_owned();
+        self.trouble
+            .as_ref()
+            .map(first_line)
+            .or_else(|| broken.map(words))
+    }
+
+    fn figures(&self) -> String {
+        let figure = |(what, value): (&String, &f64)| format!("{what} {}", number(*value));
+        let figures: Vec<String> = self.measured.iter().map(figure).collect();
+        figures.join(", ")
+    }
+}
+
+/// Without a fraction where it is whole, else with two digits.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 {
+        format!("{value}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// Every bound beside its figure, for people.
+pub(crate) fn table(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.set_header(["scenario", "what", "bound", "measured", ""]);
+    for row in rows {
+        let mut name = row.scenario;
+        for bound in &row.bounds {
+            let verdict = if bound.ok { "ok" } else { "BROKEN" };
+            let measured = number(bound.measured);
+            table.add_row([name, &bound.what, &bound.bound, &measured, verdict]);
+            name = "";
+        }
+        if let Some(trouble) = &row.trouble {
+            table.add_row([name, trouble, "", "", "BROKEN"]);
+        }
+    }
+    table.to_string()
+}
+
+/// Writes the results as JSON.
+pub(crate) fn write(path: &Path, seed: u64, rows: &[Row], mutants: &[Mutant]) -> io::Result<()> {
+    let all = serde_json::json!({ "seed": seed, "rows": rows, "mutants": mutants });
+    fs::write(path, format!("{all:#}\n"))
+}
+
+/// Between these the page of the documents has what was measured.
+const MARKS: (&str, &str) = ("<!-- battery: begin -->\n", "<!-- battery: end -->");
+
+/// Writes the table into docs/reliability.md, with what it takes to repeat it.
+pub(crate) fn record(cli: &Cli, seed: u64, rows: &[Row]) -> io::Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability.md");
+    let page = fs::read_to_string(&path)?;
+    let parts = page.split_once(MARKS.0).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(MARKS.1)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.ok_or_else(|| io::Error::other("its marks are gone"))?;
+    let load = if cli.full { "--full" } else { "--quick" };
+    let mut text = format!(
+        "`scripts/battery {load} --seed {seed}`: {} cores, {}, {}, commit {}, {}.\n\n",
+        std::thread::available_parallelism().map_or(0, usize::from),
+        said("uname", &["-sr"]),
+        said("redis-server", &["--version"])
+            .split_whitespace()
+            .nth(2)
+            .unwrap_or("Redis"),
+        said("git", &["describe", "--always", "--dirty"]),
+        said("date", &["-u", "+%Y-%m-%d"]),
+    );
+    text += "| scenario | load and fault | bound | measured | took |\n|---|---|---|---|---|\n";
+    for row in rows {
+        let about = Scenario::find(row.scenario).map_or("", |scenario| scenario.about);
+        let verdict = if row.ok { "" } else { "**broken** " };
+        let measured = row.trouble.clone().unwrap_or_else(|| row.figures());
+        let took = row.seconds;
+        text += &format!(
+            "| {} | {about} | {} | {verdict}{measured} | {took} s |\n",
+            row.scenario, row.bound
+        );
+    }
+    fs::write(path, format!("{before}{}{text}{}{after}", MARKS.0, MARKS.1))
+}
+
+fn said(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output();
+    output.map_or_else(
+        |_| "unknown".into(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}

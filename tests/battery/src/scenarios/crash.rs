@@ -1,0 +1,101 @@
+//! P1, P2, P3: workers are killed all the time, and every job runs to its end.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gandy_tests::{
+    Crew, History, HistoryWriter, Proc, RedisServer, held, in_flight, length, payload, push_jobs,
+    wait_until,
+};
+use nix::sys::signal::Signal;
+
+use crate::outcome::Outcome;
+use crate::stage::Stage;
+
+/// P2: lease 15 s, reaper and change of duty 5 s.
+const RECOVERY: f64 = 20.0;
+/// A job that was aboard twice comes back up to 60 s later.
+const SUSPECTS: f64 = RECOVERY + 60.0;
+const LONG: Duration = Duration::from_secs(240);
+
+/// Jobs that come due one after another within so many seconds.
+fn schedule(server: &RedisServer, notes: &HistoryWriter, count: usize, seconds: f64) {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let mut conn = server.conn();
+    let numbers: Vec<usize> = (0..count).collect();
+    for chunk in numbers.chunks(1000) {
+        let mut command = redis::cmd("ZADD");
+        command.arg("schedule");
+        for number in chunk {
+            let at = now.as_secs_f64() + seconds * *number as f64 / count as f64;
+            command
+                .arg(at)
+                .arg(payload("Nap", "[20]", &format!("due{number:06}")));
+        }
+        command.exec(&mut conn).expect("Redis takes it");
+        for number in chunk {
+            notes.acknowledged(&format!("due{number:06}"));
+        }
+    }
+}
+
+pub(crate) fn run(stage: &Stage) -> Outcome {
+    let jobs = stage.pick(50_000, 1_000_000);
+    let mut random = stage.random();
+    let server = RedisServer::start();
+    let history = History::new();
+    let notes = history.writer("battery");
+    push_jobs(&server, &notes, "j", "Nap", "[20]", jobs);
+    // Some come due all the time, so that somebody is always promoting.
+    schedule(&server, &notes, jobs / 10, jobs as f64 / 6_000.0);
+    let crew = stage.crew(&server, &history).concurrency(25);
+    let mut workers: Vec<Proc> = (0..4).map(|_| crew.start_and_wait()).collect();
+    let (mut kills, mut aboard) = (0, 0);
+    while length(&server, "queue:default") > 0 {
+        std::thread::sleep(Duration::from_millis(random.u64(1000..3000))); // The subject: the pace of the kills.
+        let mut victim = random.usize(..workers.len());
+        if kills % 3 == 1 {
+            // Who promotes and reaps, for once.
+            let on_duty = server.cli(&["GET", "gandy:promoter"]);
+            let pid = |worker: &Proc| format!(":{}:", worker.pid());
+            let has = workers
+                .iter()
+                .position(|worker| on_duty.contains(&pid(worker)));
+            victim = has.unwrap_or(victim);
+        }
+        let identity = Crew::identity_of(&server, &workers[victim]);
+        workers[victim].signal(Signal::SIGSTOP); // What is in flight is counted while nothing moves.
+        aboard += length(&server, &format!("gandy:inflight:{identity}"));
+        notes.kill(&Crew::name_of(&workers[victim]));
+        workers[victim].kill9();
+        kills += 1;
+        workers[victim] = crew.start();
+    }
+    wait_until(LONG, "nothing is queued or in flight any more", || {
+        ["queue:default", "schedule", "retry", "gandy:dying"]
+            .iter()
+            .all(|key| length(&server, key) == 0)
+            && in_flight(&server) == 0
+    });
+    let report = history.report_with_held(&held(&server));
+    let slowest = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);
+    let mut outcome = Outcome::default();
+    outcome.none("lost", report.lost.len());
+    outcome.none("unexpected", report.unexpected.len());
+    outcome.most("extra runs", aboard as f64, report.extra_starts as f64);
+    outcome.most(
+        "slowest recovery, s",
+        RECOVERY,
+        slowest(&report.recovery_times),
+    );
+    outcome.most(
+        "slowest recovery of suspects, s",
+        SUSPECTS,
+        slowest(&report.suspects_recovery_times),
+    );
+    outcome.least("kills", stage.pick(3.0, 60.0), f64::from(kills));
+    outcome.note("jobs", (jobs + jobs / 10) as f64);
+    outcome.note("buried", length(&server, "dead") as f64);
+    outcome
+}

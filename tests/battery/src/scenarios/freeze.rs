@@ -1,0 +1,68 @@
+//! I3, I8: a worker that is stopped for longer than its lease and goes on changes nothing of what others have done since.
+
+use std::time::Duration;
+
+use gandy_tests::{
+    Crew, History, Proc, RedisServer, held_often, in_flight, length, push_jobs, wait_until,
+};
+use nix::sys::signal::Signal;
+
+use crate::outcome::Outcome;
+use crate::stage::Stage;
+
+const LONG: Duration = Duration::from_secs(120);
+/// Two leases.
+const FROZEN: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(stage: &Stage) -> Outcome {
+    let rounds = stage.pick(1, 20);
+    let server = RedisServer::start();
+    let history = History::new();
+    let notes = history.writer("battery");
+    let crew = stage
+        .crew(&server, &history)
+        .concurrency(4)
+        .set("RUST_LOG", "gandy=info");
+    let workers: Vec<Proc> = (0..3).map(|_| crew.start_and_wait()).collect();
+    let (mut aboard, mut new_names) = (0, 0);
+    for round in 0..rounds {
+        // Some would end, some would fail, right after waking up.
+        let tag = |what: &str| format!("{what}{round}-");
+        push_jobs(&server, &notes, &tag("end"), "Stubborn", "[2000]", 8);
+        let failing = push_jobs(&server, &notes, &tag("fail"), "StubbornFail", "[2000]", 8);
+        wait_until(LONG, "the workers hold jobs", || in_flight(&server) >= 6);
+        let zombie = &workers[round % workers.len()];
+        let old = Crew::identity(zombie);
+        zombie.signal(Signal::SIGSTOP);
+        aboard += length(&server, &format!("gandy:inflight:{old}"));
+        std::thread::sleep(FROZEN); // The subject: time passes without it.
+        zombie.signal(Signal::SIGCONT);
+        wait_until(LONG, "it has seen that it is dead", || {
+            Crew::identity(zombie) != old
+        });
+        new_names += 1;
+        wait_until(LONG, "everything has ended or waits for its retry", || {
+            let held = held_often(&server);
+            length(&server, "queue:default") == 0
+                && in_flight(&server) == 0
+                && failing.iter().all(|jid| held.contains_key(jid))
+        });
+    }
+    // What a zombie wrote twice would be there twice.
+    let held = held_often(&server);
+    let twice = held.values().filter(|count| **count > 1).count();
+    let report = history.report_with_held(&held.into_keys().collect());
+    let mut outcome = Outcome::default();
+    outcome.none("lost", report.lost.len());
+    outcome.none("unexpected", report.unexpected.len());
+    outcome.none("second retries", twice);
+    outcome.none("burials", length(&server, "dead"));
+    outcome.most("extra ends", aboard as f64, report.extra_ends as f64);
+    outcome.exactly("new identities", rounds, new_names);
+    outcome.none(
+        "workers that ended",
+        workers.iter().filter(|worker| !worker.is_running()).count(),
+    );
+    outcome.note("in flight at the stops", aboard as f64);
+    outcome
+}

@@ -1,0 +1,14 @@
+//! The scenarios, one file each.
+
+pub(crate) mod crash;
+pub(crate) mod deploy;
+pub(crate) mod eviction;
+pub(crate) mod freeze;
+pub(crate) mod full_redis;
+pub(crate) mod herd;
+pub(crate) mod identities;
+pub(crate) mod payloads;
+pub(crate) mod pill;
+pub(crate) mod redis_restart;
+pub(crate) mod soak;
+pub(crate) mod starved;

@@ -1,0 +1,72 @@
+//! I9: handlers that block every thread of the runtime make nobody look dead.
+
+use std::time::{Duration, Instant};
+
+use gandy_tests::{Crew, History, RedisServer, in_flight, push_jobs, wait_until};
+use redis::Commands;
+
+use crate::outcome::Outcome;
+use crate::stage::Stage;
+
+const LONG: Duration = Duration::from_secs(120);
+/// Of a lease, milliseconds.
+const LEASE: i64 = 15_000;
+
+pub(crate) fn run(stage: &Stage) -> Outcome {
+    let block = stage.pick(25_000, 60_000);
+    let server = RedisServer::start();
+    let history = History::new();
+    let notes = history.writer("battery");
+    let crew = stage
+        .crew(&server, &history)
+        .set("RUST_LOG", "gandy=info")
+        .concurrency(4)
+        .set("CREW_THREADS", 2);
+    // Peers that would take it for dead.
+    let peers = [crew.clone().concurrency(1).start_and_wait()];
+    let starved = crew.start_and_wait();
+    let identity = Crew::identity(&starved);
+    push_jobs(
+        &server,
+        &notes,
+        "block",
+        "Stubborn",
+        &format!("[{block}]"),
+        6,
+    );
+    wait_until(LONG, "its threads are blocked", || {
+        history.report().cut_off >= 3
+    });
+    let lease = format!("gandy:lease:{identity}");
+    let mut conn = server.conn();
+    let (mut longest, mut looks) = (0, 0);
+    let end = Instant::now() + Duration::from_millis(block);
+    while Instant::now() < end {
+        let left: i64 = conn.pttl(&lease).unwrap_or(-2);
+        longest = longest.max(LEASE - left.max(0));
+        looks += 1;
+        std::thread::sleep(Duration::from_millis(50)); // The subject: a look every 50 ms.
+    }
+    wait_until(LONG, "all have ended", || {
+        history.ended() == 6 && in_flight(&server) == 0
+    });
+    let report = history.report();
+    let mut outcome = Outcome::default();
+    outcome.none("lost", report.lost.len());
+    outcome.none("extra runs", report.extra_starts);
+    outcome.most(
+        "longest time between renewals, s",
+        5.0,
+        longest as f64 / 1000.0,
+    );
+    outcome.none(
+        "taken for dead",
+        usize::from(Crew::identity(&starved) != identity),
+    );
+    outcome.none(
+        "workers that ended",
+        peers.iter().filter(|peer| !peer.is_running()).count(),
+    );
+    outcome.note("looks", f64::from(looks));
+    outcome
+}
