@@ -89,7 +89,7 @@ async fn produce(server: &RedisServer, notes: &HistoryWriter, pushes: &Pushes, l
             number += 1;
             notes.attempted(&jid);
             // Large, so that memory and not the count is what runs out.
-            let filler = format!("\"{}\"", "x".repeat(2_000));
+            let filler = format!("\"{}\"", "x".repeat(10_000));
             let push = Push::raw("Nap", "[20]").jid(jid.as_str());
             let push = push.field("filler", filler).expect("a field of our own");
             match client.send(push).await {
@@ -103,9 +103,16 @@ async fn produce(server: &RedisServer, notes: &HistoryWriter, pushes: &Pushes, l
                     pushes.other.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            // Some 4,000 a second in all lanes.
+            // Some 2,000 a second in all lanes, 20 MB.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::join!(producer(0), producer(1), producer(2), producer(3));
+    tokio::join!(
+        producer(0),
+        producer(1),
+        producer(2),
+        producer(3),
+        producer(4),
+        producer(5)
+    );
 }
