@@ -303,10 +303,10 @@ fn lose_one(scene: &Scene, tag: &str, kind: &str, deed: Deed, jobs: usize) -> Du
         Holdings::of(&scene.server).is_settled()
             && scene.server.cli(&["CLIENT", "LIST"]).contains("cmd=blmove")
     });
-    let before = scene.proxy.tally();
     let ended = scene.history.ended();
     let plan = Plan::default().rule(Rule::of(kind, When::Nth(1), deed));
     scene.proxy.set(plan);
+    let before = scene.proxy.tally();
     if ["BLMOVE", "land"].contains(&kind) {
         // What an idle worker waits for it has asked before the rule was made.
         wait_until(LONG, "the worker asks again", || {

@@ -13,6 +13,9 @@
 //! Chance is drawn from the proxy's seed. Which requests of a command a share hits depends on the seed and on their
 //! number alone, not on what other connections do meanwhile: a run can be repeated as far as the scheduler allows.
 //!
+//! Not for measuring: its timer knows milliseconds and it shares its process with the test. `gandy-bench` has a proxy that only
+//! delays, in a process of its own.
+//!
 //! Nothing is ever sent twice and nothing is changed: TCP does not do that either. Only loopback is spoken to.
 
 mod connection;
