@@ -7,6 +7,8 @@
 //! * [`Proc`]: a child process with its log, signals, and an end that cannot be missed
 //! * [`wait_until`], [`wait_for`], [`wait_eq`]: waiting for a condition instead of sleeping
 //! * [`History`], [`Report`]: who ran what, and what was lost or run twice
+//! * [`Holdings`]: everything that Redis keeps of jobs, in one look
+//! * [`detour()`]: a way to Redis through the fault proxy
 //! * [`RubySidekiq`]: the real Sidekiq, as a client, as a worker and as a reader of our keys
 //! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
 //! * [`claim_one`], [`one_cycle`]: a worker's steps made by hand, over a [`line()`]
@@ -18,7 +20,9 @@
 mod cargo_bin;
 mod crew;
 mod cycle;
+mod detour;
 mod history;
+mod holdings;
 mod lifeline;
 mod look;
 mod process;
@@ -30,8 +34,10 @@ mod wait;
 pub use cargo_bin::cargo_bin;
 pub use crew::{Crew, payload, push_jobs};
 pub use cycle::{claim_one, line, one_cycle};
+pub use detour::{detour, seed};
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use look::{held, held_often, in_flight, length};
+pub use holdings::Holdings;
 pub use process::Proc;
 pub use redis_server::RedisServer;
 pub use report::Report;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_store::{Guard, StoreError};
+use gandy_store::{Backoff, Guard, Kind, StoreError};
 use tokio::task::JoinHandle;
 
 use super::{capsule::Station, core::Core, heartbeat::Heartbeat, life::Life, recovery};
@@ -17,6 +17,8 @@ const GRACE: Duration = Duration::from_millis(1200);
 const MOURNING: Duration = Duration::from_secs(2);
 /// For the chores to end, and for the last counters.
 const BEAT_GRACE: Duration = Duration::from_millis(200);
+/// After a lost reply the next try comes this soon.
+const AGAIN: Duration = Duration::from_millis(10);
 /// How often the wait looks whether everything has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -67,7 +69,7 @@ pub(crate) async fn close(core: &Core, life: &Life, stations: &[Arc<Station>]) {
         for station in stations {
             station.over.cancelled().await;
         }
-        leave(core, life).await
+        insist(|| leave(core, life)).await
     });
     match left.await {
         Ok(Ok(returned)) => tracing::info!(jobs_returned = returned, "left the fleet"),
@@ -80,6 +82,26 @@ pub(crate) async fn close(core: &Core, life: &Life, stations: &[Arc<Station>]) {
     }
     for job in life.held() {
         job.abort();
+    }
+}
+
+/// Makes a step again that failed because of the line: whatever is done here may be repeated (I4). One lost reply would
+/// leave the jobs of a process that stops in good order to a reaper, for up to 20 s when it was the reply to its leave.
+async fn insist<T, F>(step: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut backoff = Backoff::new(AGAIN, 5 * AGAIN);
+    loop {
+        let error = match step().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if !matches!(error.kind(), Kind::Retry | Kind::Unknown) {
+            return Err(error);
+        }
+        tracing::debug!(%error, "a step of the shutdown is tried again");
+        tokio::time::sleep(backoff.next(fastrand::f64())).await;
     }
 }
 
@@ -116,20 +138,22 @@ pub(crate) async fn mourn(core: &Core, life: &Life) {
         .map(|context| gandy_protocol::recovery_id(context.payload().as_bytes()))
         .collect();
     life.interrupt_all();
-    let outcome = async {
-        let (line, identity) = (&core.chores, &life.identity);
-        line.disown(identity).await?;
-        let jobs = recovery::return_all(line.tokens(identity).await?);
-        for chunk in jobs.chunks(200) {
-            line.give_back(identity, Guard::Dying, core.config.grave(), chunk)
-                .await?;
-        }
-        // A reaper that was faster has counted it.
-        line.absolve(identity, &ids).await
-    };
+    let outcome = insist(|| give_up(core, life, &ids));
     match tokio::time::timeout(MOURNING, outcome).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => core.complain("mourn", &error),
         Err(_) => tracing::warn!("Redis did not answer in time; a reaper will give the jobs back"),
     }
+}
+
+async fn give_up(core: &Core, life: &Life, ids: &[String]) -> Result<(), StoreError> {
+    let (line, identity) = (&core.chores, &life.identity);
+    line.disown(identity).await?;
+    let jobs = recovery::return_all(line.tokens(identity).await?);
+    for chunk in jobs.chunks(200) {
+        line.give_back(identity, Guard::Dying, core.config.grave(), chunk)
+            .await?;
+    }
+    // A reaper that was faster has counted it.
+    line.absolve(identity, ids).await
 }
