@@ -140,7 +140,11 @@ async fn i3_a_claim_in_the_name_of_nobody_is_refused_and_takes_nothing() {
         .await
         .unwrap();
     site.ask::<()>(cmd("DEL").arg(format!("gandy:lease:{}", hand.identity)));
-    hand.line.condemn(&hand.identity).await.unwrap();
+    let seen = hand.line.sight().await.unwrap();
+    hand.line
+        .condemn(&hand.identity, seen.opening)
+        .await
+        .unwrap();
     refused().await;
 }
 

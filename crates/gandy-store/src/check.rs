@@ -34,6 +34,8 @@ pub struct Sight {
     pub uptime: Duration,
     /// Microseconds since the epoch on Redis' clock.
     pub redis_us: i64,
+    /// The number of the line's connection over which it was seen: another one may lead to another server.
+    pub opening: u64,
 }
 
 /// Something an operator should know, short of a refusal.
@@ -58,17 +60,19 @@ impl Line {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("server");
         pipe.cmd("TIME");
-        let mut replies = self.all(&pipe).await?.into_iter();
+        let (replies, opening) = self.each_within(&pipe, Duration::ZERO).await?;
+        let mut replies = replies.into_iter();
         let (Some(info), Some(time)) = (replies.next(), replies.next()) else {
             return Err(StoreError::shape("INFO"));
         };
-        let facts = ServerFacts::read(&self.read::<String>(info)?);
-        let (seconds, micros): (i64, i64) = self.read(time)?;
+        let facts = ServerFacts::read(&self.read::<String>(info?)?);
+        let (seconds, micros): (i64, i64) = self.read(time?)?;
         let redis_us = seconds * 1_000_000 + micros;
         Ok(Sight {
             run_id: facts.run_id,
             uptime: Duration::from_secs(facts.uptime_secs),
             redis_us,
+            opening,
         })
     }
 

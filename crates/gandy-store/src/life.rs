@@ -56,22 +56,36 @@ impl Line {
     /// # Errors
     /// Any; safe to repeat.
     pub async fn leave(&self, identity: &Identity) -> Result<Retirement, StoreError> {
-        self.retire(identity, true).await
+        self.retire(identity, None).await
     }
 
-    /// Declares a process dead unless its lease holds.
+    /// Declares a process dead unless its lease holds, and only over the connection of this number
+    /// ([`crate::Sight::opening`]): what was seen of one server says nothing of the next, where after a failover all
+    /// leases may be gone.
     ///
     /// # Errors
-    /// Any; safe to repeat.
-    pub async fn condemn(&self, identity: &Identity) -> Result<Retirement, StoreError> {
-        self.retire(identity, false).await
+    /// Any; safe to repeat. [`StoreError::Unavailable`] when there is another connection now.
+    pub async fn condemn(
+        &self,
+        identity: &Identity,
+        opening: u64,
+    ) -> Result<Retirement, StoreError> {
+        self.retire(identity, Some(opening)).await
     }
 
-    async fn retire(&self, identity: &Identity, own: bool) -> Result<Retirement, StoreError> {
+    async fn retire(
+        &self,
+        identity: &Identity,
+        condemned_on: Option<u64>,
+    ) -> Result<Retirement, StoreError> {
         let (keys, id) = (self.keys(), identity.as_str());
         let mut call = lua::RETIRE.keys(&[keys.fleet(), keys.dying(), keys.lease(identity)]);
-        call.arg(id).arg(i32::from(own));
-        match self.call::<i64>(&call).await? {
+        call.arg(id).arg(i32::from(condemned_on.is_none()));
+        let verdict = match condemned_on {
+            Some(opening) => self.call_on(opening, &call).await?,
+            None => self.call::<i64>(&call).await?,
+        };
+        match verdict {
             1 => Ok(Retirement::Moved),
             0 => Ok(Retirement::Absent),
             _ => Ok(Retirement::Alive),

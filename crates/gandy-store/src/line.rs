@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::{Manager, Pool, Runtime};
+use deadpool::managed::{Object, PoolError};
 use gandy_protocol::keys::Keys;
 use redis::{
     Cmd, FromRedisValue, Value,
@@ -17,7 +17,11 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use crate::{Server, StoreError, lua::Call};
+use crate::{
+    Server, StoreError,
+    lua::Call,
+    pool::{Opener, Pool, Pooled},
+};
 
 /// How often in a row a server is taught a script: it may forget it again before it is asked.
 const LESSONS: usize = 3;
@@ -60,12 +64,14 @@ struct Slot {
 struct Open {
     connection: MultiplexedConnection,
     closed: Arc<AtomicBool>,
+    /// Its number on its line, from 1 on.
+    number: u64,
 }
 
 /// A connection borrowed for one command.
 enum Borrowed {
     Single(Open),
-    Pooled(deadpool_redis::Connection),
+    Pooled(Pooled),
 }
 
 impl Line {
@@ -91,21 +97,11 @@ impl Line {
     /// [`StoreError::Bug`] when the pool cannot be built.
     pub fn pooled(server: Server, keys: Keys, size: usize) -> Result<Self, StoreError> {
         let reply = server.patience().reply;
-        let bug =
-            |error: String| StoreError::Bug(format!("cannot build the connection pool: {error}"));
-        let info = server.client().get_connection_info().clone();
-        let manager = Manager::new_with_config(info, server.config(reply))
-            .map_err(|error| bug(error.to_string()))?;
-        let pool = Pool::builder(manager)
-            .max_size(size.max(1))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(reply))
-            // Connecting has its deadline in the connection's own configuration; this one is above it.
-            .create_timeout(Some(server.patience().connect + Duration::from_secs(1)))
-            // One after another may be stale after an outage.
-            .recycle_timeout(Some(Duration::from_secs(1)))
-            .build()
-            .map_err(|error| bug(error.to_string()))?;
+        let bug = |error: &dyn std::fmt::Display| {
+            StoreError::Bug(format!("cannot build the connection pool: {error}"))
+        };
+        let opener = Opener::new(server.clone(), reply).map_err(|error| bug(&error))?;
+        let pool = opener.pool(size).map_err(|error| bug(&error))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 server,
@@ -129,8 +125,8 @@ impl Line {
         &self.inner.keys
     }
 
-    /// How often a connection was opened; a pool does not count. Another number than before: there may be another
-    /// server at the other end, or an older state of this one.
+    /// How often a connection was opened, which is the number of the last one; a pool does not count. Another number than
+    /// before: there may be another server at the other end, or an older state of this one.
     pub(crate) fn openings(&self) -> u64 {
         self.inner.openings.load(Ordering::Acquire)
     }
@@ -143,14 +139,33 @@ impl Line {
     /// Runs a script by its hash; a server that does not know it (restart, failover, `SCRIPT FLUSH`) is taught it and
     /// asked again. That is safe for every script: `NOSCRIPT` means that nothing ran.
     pub(crate) async fn call<T: FromRedisValue>(&self, call: &Call) -> Result<T, StoreError> {
-        let mut outcome = self.send(call.command()).await;
+        self.call_over(call, None).await
+    }
+
+    /// As [`Line::call`], but only over the connection of this number ([`Line::openings`]): behind another one there may be
+    /// another server.
+    pub(crate) async fn call_on<T: FromRedisValue>(
+        &self,
+        opening: u64,
+        call: &Call,
+    ) -> Result<T, StoreError> {
+        self.call_over(call, Some(opening)).await
+    }
+
+    async fn call_over<T: FromRedisValue>(
+        &self,
+        call: &Call,
+        opening: Option<u64>,
+    ) -> Result<T, StoreError> {
+        let mut outcome = self.send_over(call.command(), opening).await;
         for _ in 0..LESSONS {
             if !matches!(&outcome, Err(error) if error.is_unknown_script()) {
                 break;
             }
-            self.send(redis::cmd("SCRIPT").arg("LOAD").arg(call.code()))
-                .await?;
-            outcome = self.send(call.command()).await;
+            let mut lesson = redis::cmd("SCRIPT");
+            lesson.arg("LOAD").arg(call.code());
+            self.send_over(&lesson, opening).await?;
+            outcome = self.send_over(call.command(), opening).await;
         }
         self.read(outcome?)
     }
@@ -160,10 +175,25 @@ impl Line {
         &self,
         commands: &redis::Pipeline,
     ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
+        Ok(self.each_within(commands, Duration::ZERO).await?.0)
+    }
+
+    /// As [`Line::each`], where the commands may block for so long. Says over the connection of which number they went,
+    /// 0 for a pool's.
+    pub(crate) async fn each_within(
+        &self,
+        commands: &redis::Pipeline,
+        blocks: Duration,
+    ) -> Result<(Vec<Result<Value, StoreError>>, u64), StoreError> {
         if commands.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         }
         let mut borrowed = self.borrow().await?;
+        let opening = borrowed.opening();
+        let reply = self.inner.reply + blocks;
+        if !blocks.is_zero() {
+            borrowed.connection().set_response_timeout(reply);
+        }
         let count = commands.len();
         let outcome = borrowed
             .connection()
@@ -171,7 +201,7 @@ impl Line {
             .await;
         let replies: Vec<Result<Value, StoreError>> = match outcome {
             Ok(values) => values.into_iter().map(|value| self.raise(value)).collect(),
-            Err(error) => return self.hand_back(borrowed, Err(error)).await,
+            Err(error) => return self.hand_back(borrowed, reply, Err(error)).await,
         };
         if replies
             .iter()
@@ -179,7 +209,7 @@ impl Line {
         {
             self.discard(borrowed).await;
         }
-        Ok(replies)
+        Ok((replies, opening))
     }
 
     /// As [`Line::each`], but the first error of any of them is the error of the whole.
@@ -203,7 +233,9 @@ impl Line {
             Some(inner) if !inner.is_empty() => inner[0].1.clone().into(),
             _ => error,
         });
-        match self.hand_back(borrowed, outcome).await?.into_iter().next() {
+        let reply = self.inner.reply;
+        let replies = self.hand_back(borrowed, reply, outcome).await?;
+        match replies.into_iter().next() {
             Some(Value::Array(replies)) => {
                 replies.into_iter().map(|reply| self.raise(reply)).collect()
             }
@@ -213,13 +245,23 @@ impl Line {
     }
 
     async fn send(&self, command: &Cmd) -> Result<Value, StoreError> {
+        self.send_over(command, None).await
+    }
+
+    async fn send_over(&self, command: &Cmd, opening: Option<u64>) -> Result<Value, StoreError> {
         let mut borrowed = self.borrow().await?;
+        if opening.is_some_and(|opening| opening != borrowed.opening()) {
+            return Err(StoreError::Unavailable {
+                server: self.server().address().to_owned(),
+                cause: "there is another connection now, and perhaps another server".to_owned(),
+            });
+        }
         let outcome = borrowed.connection().req_packed_command(command).await;
         let outcome = outcome.and_then(|value| match value {
             Value::ServerError(error) => Err(error.into()),
             value => Ok(value),
         });
-        self.hand_back(borrowed, outcome).await
+        self.hand_back(borrowed, self.inner.reply, outcome).await
     }
 
     pub(crate) fn read<T: FromRedisValue>(&self, value: Value) -> Result<T, StoreError> {
@@ -244,9 +286,7 @@ impl Line {
             Source::Single(slot) => self.open(slot).await.map(Borrowed::Single),
             Source::Pool(pool) => match pool.get().await {
                 Ok(connection) => Ok(Borrowed::Pooled(connection)),
-                Err(deadpool_redis::PoolError::Backend(error)) => {
-                    Err(StoreError::connecting(self.server().address(), &error))
-                }
+                Err(PoolError::Backend(error)) => Err(error),
                 Err(error) => Err(StoreError::Unavailable {
                     server: self.server().address().to_owned(),
                     cause: format!("no connection from the pool: {error}"),
@@ -286,10 +326,14 @@ impl Line {
                 return Err(error);
             }
         };
-        let open = Open { connection, closed };
+        let number = self.inner.openings.fetch_add(1, Ordering::AcqRel) + 1;
+        let open = Open {
+            connection,
+            closed,
+            number,
+        };
         slot.open = Some(open.clone());
         slot.failed = None;
-        self.inner.openings.fetch_add(1, Ordering::AcqRel);
         Ok(open)
     }
 
@@ -297,12 +341,13 @@ impl Line {
     async fn hand_back<T>(
         &self,
         borrowed: Borrowed,
+        reply: Duration,
         outcome: redis::RedisResult<T>,
     ) -> Result<T, StoreError> {
         let error = match outcome {
             Ok(value) => return Ok(value),
             Err(error) if error.is_timeout() => {
-                StoreError::deadline(self.server().address(), self.inner.reply)
+                StoreError::deadline(self.server().address(), reply)
             }
             Err(error) => StoreError::running(self.server().address(), &error),
         };
@@ -329,7 +374,7 @@ impl Line {
             }
             // Taken out of the pool and dropped; the idle ones lead to the same server.
             (Borrowed::Pooled(connection), Source::Pool(pool)) => {
-                drop(deadpool_redis::Connection::take(connection));
+                drop(Object::take(connection));
                 pool.retain(|_, _| false);
             }
             (Borrowed::Single(_), Source::Pool(_)) | (Borrowed::Pooled(_), Source::Single(_)) => {}
@@ -338,6 +383,13 @@ impl Line {
 }
 
 impl Borrowed {
+    fn opening(&self) -> u64 {
+        match self {
+            Self::Single(open) => open.number,
+            Self::Pooled(_) => 0,
+        }
+    }
+
     fn connection(&mut self) -> &mut MultiplexedConnection {
         match self {
             Self::Single(open) => &mut open.connection,

@@ -46,16 +46,19 @@ impl Reaper {
         }
     }
 
-    async fn look(&mut self, now: Instant) -> Result<bool, StoreError> {
+    /// The connection over which an expired lease may be believed, if it may be at all.
+    async fn look(&mut self, now: Instant) -> Result<Option<u64>, StoreError> {
         let sent = now.max(Instant::now());
         let sight = self.core.chores.sight().await?;
-        Ok(self.vigil.sees(sight, sent, Instant::now()))
+        let opening = sight.opening;
+        let believes = self.vigil.sees(sight, sent, Instant::now());
+        Ok(believes.then_some(opening))
     }
 
-    async fn bury_the_dead(&self) -> Result<(), StoreError> {
+    async fn bury_the_dead(&self, opening: u64) -> Result<(), StoreError> {
         let line = &self.core.chores;
         for identity in line.suspects().await? {
-            if line.condemn(&identity).await? == Retirement::Moved {
+            if line.condemn(&identity, opening).await? == Retirement::Moved {
                 tracing::warn!(
                     identity = identity.as_str(),
                     "a worker is dead; its jobs are given back"
@@ -128,8 +131,8 @@ impl Chore for Reaper {
         if self.on_duty.load(Ordering::Acquire) {
             // What is bound in time comes first, and one process whose jobs cannot be given back holds up no other.
             let mut outcome = Ok(());
-            if believes {
-                outcome = self.bury_the_dead().await;
+            if let Some(opening) = believes {
+                outcome = self.bury_the_dead(opening).await;
             }
             for identity in self.core.chores.dying().await? {
                 outcome = outcome

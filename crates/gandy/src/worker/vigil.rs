@@ -42,7 +42,8 @@ impl Vigil {
         self.last = None;
     }
 
-    /// Takes in a look that was sent and answered at these instants; `true` when an expired lease may be believed.
+    /// Takes in a look that was sent and answered at these instants; `true` when an expired lease may be believed, on the
+    /// connection of this look alone.
     pub(crate) fn sees(&mut self, sight: Sight, sent: Instant, got: Instant) -> bool {
         if got.saturating_duration_since(sent) > LONGEST_LOOK {
             self.lost_sight();
@@ -63,14 +64,16 @@ impl Vigil {
 }
 
 impl Look {
-    /// The same server, and its clock moved as ours did. Redis read its clock somewhere between our asking and our
+    /// The same connection to the same server, and its clock moved as ours did. Redis read its clock somewhere between our asking and our
     /// getting the answer, and a busy runtime may get it late: only what no such delay explains is a jump.
     fn flows_into(&self, next: &Self) -> bool {
         let micros = |duration: Duration| i128::try_from(duration.as_micros()).unwrap_or(i128::MAX);
         let least = micros(next.sent.saturating_duration_since(self.got)) - micros(JUMP);
         let most = micros(next.got.saturating_duration_since(self.sent)) + micros(JUMP);
         let there = i128::from(next.sight.redis_us) - i128::from(self.sight.redis_us);
-        self.sight.run_id == next.sight.run_id && (least..=most).contains(&there)
+        self.sight.run_id == next.sight.run_id
+            && self.sight.opening == next.sight.opening
+            && (least..=most).contains(&there)
     }
 }
 
@@ -86,6 +89,7 @@ mod tests {
             run_id: "a".into(),
             uptime: Duration::from_secs(1000 + secs),
             redis_us: secs as i64 * 1_000_000,
+            opening: 1,
         }
     }
 
@@ -127,6 +131,16 @@ mod tests {
         assert!(!{
             let now = start + Duration::from_secs(23);
             vigil.sees(jumped, now, now)
+        });
+        // Who reconnects was away for a while, and may have been for a lease.
+        let (mut vigil, start) = calm();
+        let reconnected = Sight {
+            opening: 2,
+            ..at(23)
+        };
+        assert!(!{
+            let now = start + Duration::from_secs(23);
+            vigil.sees(reconnected, now, now)
         });
         let (mut vigil, start) = calm();
         vigil.lost_sight();
