@@ -68,6 +68,32 @@ impl Producers {
         }
     }
 
+    /// Pushes so many jobs that take longer, each until a replica has it.
+    pub(crate) fn flood_durably(&mut self, jobs: usize) {
+        for number in self.flooded..self.flooded + jobs {
+            let jid = format!("{DURABLE}-flood{number:06}");
+            self.notes.attempted(&jid);
+            let push = Push::raw("Nap", "[100]").jid(&jid);
+            let patience = Duration::from_secs(5);
+            // The connections of the last round may be gone; the same push again, as its error says.
+            let receipt = (0..10)
+                .find_map(|_| {
+                    let sent = self.client.send_durable(push.clone(), 1, patience);
+                    match self.runtime.block_on(sent) {
+                        Err(error) if error.kind() == Kind::Unknown => {
+                            self.notes.unknown(&jid);
+                            None
+                        }
+                        sent => Some(sent),
+                    }
+                })
+                .unwrap();
+            assert_eq!(receipt.unwrap().replicas, 1);
+            self.notes.acknowledged(&jid);
+        }
+        self.flooded += jobs;
+    }
+
     /// Ends them; what they are about to push is pushed first.
     pub(crate) fn stop(&mut self) {
         self.stop.store(true, Ordering::Release);
