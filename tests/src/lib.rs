@@ -4,6 +4,7 @@
 //! promise alone needs of Gandy's keys or API, which its file (`tests/<promise>.rs`) says for itself.
 //!
 //! * [`RedisServer`]: a private redis-server on a port of its own
+//! * [`Sentinel`], [`Watched`]: redis-server as a sentinel; a primary and a replica under three of them
 //! * [`Proc`]: a child process with its log, signals, and an end that cannot be missed
 //! * [`wait_until`], [`wait_for`], [`wait_eq`]: waiting for a condition instead of sleeping
 //! * [`History`], [`Report`]: who ran what, and what was lost or run twice
@@ -29,6 +30,7 @@ mod process;
 mod redis_server;
 mod report;
 mod ruby;
+mod sentinel;
 mod wait;
 
 pub use cargo_bin::cargo_bin;
@@ -42,4 +44,5 @@ pub use process::Proc;
 pub use redis_server::RedisServer;
 pub use report::Report;
 pub use ruby::{RubySidekiq, RubyWorker};
+pub use sentinel::{MASTER, Sentinel, Watched, cut_replication, mend_replication};
 pub use wait::{wait_eq, wait_for, wait_until, wait_until_async};

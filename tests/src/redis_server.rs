@@ -57,23 +57,13 @@ impl RedisServer {
     pub fn with(args: &[&str]) -> Self {
         let dir = TempDir::with_prefix("gandy-redis-").expect("no temporary folder for redis");
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let mut last = String::new();
-        for _ in 0..PORT_ATTEMPTS {
-            let port = free_port();
-            match launch(port, dir.path(), &args) {
-                Ok(process) => {
-                    return Self {
-                        port,
-                        args,
-                        process: Mutex::new(Some(process)),
-                        dir,
-                    };
-                }
-                Err(Failed::PortTaken) => last = format!("port {port} was taken"),
-                Err(Failed::Other(why)) => panic!("redis-server did not start: {why}"),
-            }
+        let (port, process) = on_a_free_port(|port| launch(port, dir.path(), &args));
+        Self {
+            port,
+            args,
+            process: Mutex::new(Some(process)),
+            dir,
         }
-        panic!("redis-server did not start in {PORT_ATTEMPTS} attempts: {last}")
     }
 
     /// `redis://127.0.0.1:PORT/0`, with the password if there is one.
@@ -124,10 +114,27 @@ impl RedisServer {
     /// When it does not come back.
     #[track_caller]
     pub fn restart(&self) {
+        self.relaunch(&self.args);
+    }
+
+    /// [`RedisServer::restart`] as a replica of another one, as an administrator would bring back a lost primary: it never
+    /// answers as a primary.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    #[track_caller]
+    pub fn restart_as_replica_of(&self, primary: &RedisServer) {
+        let port = primary.port.to_string();
+        let more = ["--replicaof", "127.0.0.1", &port].map(str::to_owned);
+        self.relaunch(&[self.args.as_slice(), &more].concat());
+    }
+
+    #[track_caller]
+    fn relaunch(&self, args: &[String]) {
         self.kill9();
         let give_up = Instant::now() + START_DEADLINE;
         loop {
-            match launch(self.port, self.dir.path(), &self.args) {
+            match launch(self.port, self.dir.path(), args) {
                 Ok(process) => {
                     *self.lock() = Some(process);
                     return;
@@ -210,18 +217,50 @@ impl RedisServer {
     }
 }
 
-enum Failed {
+pub(crate) enum Failed {
     PortTaken,
     Other(String),
 }
 
-/// Starts the process and waits until *it*, and not somebody else on that port, answers.
+/// Tries ports until one is free.
+#[track_caller]
+pub(crate) fn on_a_free_port(launch: impl Fn(u16) -> Result<Proc, Failed>) -> (u16, Proc) {
+    let mut last = String::new();
+    for _ in 0..PORT_ATTEMPTS {
+        let port = free_port();
+        match launch(port) {
+            Ok(process) => return (port, process),
+            Err(Failed::PortTaken) => last = format!("port {port} was taken"),
+            Err(Failed::Other(why)) => panic!("redis-server did not start: {why}"),
+        }
+    }
+    panic!("redis-server did not start in {PORT_ATTEMPTS} attempts: {last}")
+}
+
 fn launch(port: u16, dir: &Path, args: &[String]) -> Result<Proc, Failed> {
-    let process = Proc::start("redis-server", command(port, dir, args), &[], &[dir]);
     let url = match password(args) {
         Some(password) => format!("redis://:{password}@127.0.0.1:{port}/0"),
         None => format!("redis://127.0.0.1:{port}/0"),
     };
+    let mut command = program();
+    command
+        .args(["--port", &port.to_string()])
+        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
+        .arg("--dir")
+        .arg(dir)
+        .args(["--save", "", "--appendonly", "no"])
+        .args(args);
+    launch_as("redis-server", command, dir, &url)
+}
+
+/// Starts the process and waits until *it*, and not somebody else on that port, answers.
+pub(crate) fn launch_as(
+    name: &str,
+    command: Command,
+    dir: &Path,
+    url: &str,
+) -> Result<Proc, Failed> {
+    let process = Proc::start(name, command, &[], &[dir]);
     let give_up = Instant::now() + START_DEADLINE;
     loop {
         if let Some(status) = process.exit_status() {
@@ -230,7 +269,7 @@ fn launch(port: u16, dir: &Path, args: &[String]) -> Result<Proc, Failed> {
             }
             return Err(Failed::Other(format!("{status}{}", process.tail())));
         }
-        match answering_pid(&url) {
+        match answering_pid(url) {
             Ok(pid) if pid == process.pid() => return Ok(process),
             Ok(_) => return Err(Failed::PortTaken),
             Err(e) if Instant::now() >= give_up => {
@@ -241,7 +280,8 @@ fn launch(port: u16, dir: &Path, args: &[String]) -> Result<Proc, Failed> {
     }
 }
 
-fn command(port: u16, dir: &Path, args: &[String]) -> Command {
+/// redis-server, without arguments.
+pub(crate) fn program() -> Command {
     // Debian's package redis-tools brings the server's program under the name redis-check-rdb; it looks at the name
     // that it is called by. So scripts/setup needs no package that starts a service.
     let names = [
@@ -255,13 +295,6 @@ fn command(port: u16, dir: &Path, args: &[String]) -> Command {
     if program.ends_with("check-rdb") {
         command.arg0("redis-server");
     }
-    command
-        .args(["--port", &port.to_string()])
-        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
-        .arg("--dir")
-        .arg(dir)
-        .args(["--save", "", "--appendonly", "no"])
-        .args(args);
     command
 }
 

@@ -28,6 +28,8 @@ const MORE: &str = r#"EXAMPLES
 ENVIRONMENT
   REDIS_URL, else the file named by REDIS_URL_FILE, says where Redis is; --redis comes first, and without any it is
   redis://127.0.0.1:6379/0. Others on this machine can see a flag: keep passwords in the environment or the file.
+  With Sentinel: redis+sentinel://[USER:PASSWORD@]SENTINEL1[:26379],SENTINEL2/MASTER[/DB], TLS by rediss+sentinel://;
+  a login of the sentinels' own: ?sentinel_username=USER&sentinel_password=PASSWORD.
   GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
 
 OUTPUT
@@ -53,7 +55,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every verb, before or after it")]
 pub(crate) struct Common {
-    /// Where Redis is: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix:///PATH [default: the environment's]
+    /// Where Redis is: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://…, unix:///PATH or redis+sentinel://… [default: the environment's]
     #[arg(long, global = true, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(Url(text.to_owned())))]
     pub(crate) redis: Option<Url>,
 

@@ -5,6 +5,7 @@ use redis::Value;
 use crate::{
     Kind, Line, Parcel, StoreError,
     coalesce::Coalescer,
+    durable::Lanes,
     names::{Names, Naming},
 };
 
@@ -37,6 +38,7 @@ impl<'a> Goal<'a> {
 #[derive(Debug)]
 pub struct Producer {
     coalescer: Coalescer,
+    lanes: Lanes,
 }
 
 impl Producer {
@@ -45,6 +47,7 @@ impl Producer {
     pub fn new(line: Line) -> Self {
         Self {
             coalescer: Coalescer::new(Sender::new(line)),
+            lanes: Lanes::default(),
         }
     }
 
@@ -52,6 +55,10 @@ impl Producer {
     #[must_use]
     pub fn line(&self) -> &Line {
         &self.coalescer.sender().line
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// An empty parcel.

@@ -153,6 +153,31 @@ impl StoreError {
         }
     }
 
+    /// Refuses a server that sentinels named as the primary and that says itself that it is none.
+    pub(crate) fn unless_primary(server: &str, role: &str) -> Result<(), Self> {
+        if role == "master" {
+            return Ok(());
+        }
+        Err(Self::Unavailable {
+            server: server.to_owned(),
+            cause: format!(
+                "it says that its role is {role:?} and not \"master\"; a failover is under way, or a sentinel has not \
+                 heard of it"
+            ),
+        })
+    }
+
+    /// What was seen, without the server's address.
+    pub(crate) fn cause(&self) -> &str {
+        match self {
+            Self::Unavailable { cause, .. }
+            | Self::Full { cause, .. }
+            | Self::Unknown { cause, .. }
+            | Self::Refused { cause, .. } => cause,
+            Self::Input(text) | Self::Bug(text) => text,
+        }
+    }
+
     /// Whether the server did not know the script that it was asked to run. Nothing ran.
     pub(crate) fn is_unknown_script(&self) -> bool {
         matches!(self, Self::Unavailable { cause, .. } if cause.starts_with("NOSCRIPT"))

@@ -1,9 +1,9 @@
 //! Gandy's operations on Redis: the only crate that talks to it.
 //!
 //! # Layout
-//! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`Wire`]: the claim loop's own, with `link` and
-//!   `resp` under it; [`StoreError`], [`Backoff`].
-//! * Pushing: [`Producer`], [`Parcel`].
+//! * [`Server`]: where Redis is, with `sentinel` where that changes; [`Line`]: a way to run commands there; [`Wire`]: the
+//!   claim loop's own, with `link` and `resp` under it; [`StoreError`], [`Backoff`].
+//! * Pushing: [`Producer`], [`Parcel`]; `durable` where replicas have to acknowledge.
 //! * A worker's life: `life` (register, renew, leave, watch, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
@@ -16,6 +16,7 @@ mod backoff;
 mod check;
 mod coalesce;
 mod cycle;
+mod durable;
 mod enqueue;
 mod error;
 mod heartbeat;
@@ -31,9 +32,12 @@ mod names;
 mod operator;
 mod parcel;
 mod place;
+mod pool;
 mod promote;
 mod reap;
 mod resp;
+mod sentinel;
+mod sentinel_url;
 mod server;
 mod settle;
 mod stray;
@@ -46,6 +50,7 @@ mod wire;
 pub use backoff::Backoff;
 pub use check::{Caution, ServerFacts};
 pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
+pub use durable::DURABLE_MAX;
 pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};
 pub use heartbeat::{Beat, Counts, Histogram, Tally};

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::{Manager, Pool, Runtime};
+use deadpool::managed::{Object, PoolError};
 use gandy_protocol::keys::Keys;
 use redis::{
     Cmd, FromRedisValue, Value,
@@ -17,7 +17,11 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use crate::{Server, StoreError, lua::Call};
+use crate::{
+    Server, StoreError,
+    lua::Call,
+    pool::{Opener, Pool, Pooled},
+};
 
 /// How often in a row a server is taught a script: it may forget it again before it is asked.
 const LESSONS: usize = 3;
@@ -65,7 +69,7 @@ struct Open {
 /// A connection borrowed for one command.
 enum Borrowed {
     Single(Open),
-    Pooled(deadpool_redis::Connection),
+    Pooled(Pooled),
 }
 
 impl Line {
@@ -91,21 +95,11 @@ impl Line {
     /// [`StoreError::Bug`] when the pool cannot be built.
     pub fn pooled(server: Server, keys: Keys, size: usize) -> Result<Self, StoreError> {
         let reply = server.patience().reply;
-        let bug =
-            |error: String| StoreError::Bug(format!("cannot build the connection pool: {error}"));
-        let info = server.client().get_connection_info().clone();
-        let manager = Manager::new_with_config(info, server.config(reply))
-            .map_err(|error| bug(error.to_string()))?;
-        let pool = Pool::builder(manager)
-            .max_size(size.max(1))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(reply))
-            // Connecting has its deadline in the connection's own configuration; this one is above it.
-            .create_timeout(Some(server.patience().connect + Duration::from_secs(1)))
-            // One after another may be stale after an outage.
-            .recycle_timeout(Some(Duration::from_secs(1)))
-            .build()
-            .map_err(|error| bug(error.to_string()))?;
+        let bug = |error: &dyn std::fmt::Display| {
+            StoreError::Bug(format!("cannot build the connection pool: {error}"))
+        };
+        let opener = Opener::new(server.clone(), reply).map_err(|error| bug(&error))?;
+        let pool = opener.pool(size).map_err(|error| bug(&error))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 server,
@@ -129,8 +123,8 @@ impl Line {
         &self.inner.keys
     }
 
-    /// How often a connection was opened; a pool does not count. Another number than before: there may be another
-    /// server at the other end, or an older state of this one.
+    /// How often a connection was opened, which is the number of the last one; a pool does not count. Another number than
+    /// before: there may be another server at the other end, or an older state of this one.
     pub(crate) fn openings(&self) -> u64 {
         self.inner.openings.load(Ordering::Acquire)
     }
@@ -148,8 +142,9 @@ impl Line {
             if !matches!(&outcome, Err(error) if error.is_unknown_script()) {
                 break;
             }
-            self.send(redis::cmd("SCRIPT").arg("LOAD").arg(call.code()))
-                .await?;
+            let mut lesson = redis::cmd("SCRIPT");
+            lesson.arg("LOAD").arg(call.code());
+            self.send(&lesson).await?;
             outcome = self.send(call.command()).await;
         }
         self.read(outcome?)
@@ -160,10 +155,23 @@ impl Line {
         &self,
         commands: &redis::Pipeline,
     ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
+        self.each_within(commands, Duration::ZERO).await
+    }
+
+    /// As [`Line::each`], where the commands may block for so long.
+    pub(crate) async fn each_within(
+        &self,
+        commands: &redis::Pipeline,
+        blocks: Duration,
+    ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
         let mut borrowed = self.borrow().await?;
+        let reply = self.inner.reply + blocks;
+        if !blocks.is_zero() {
+            borrowed.connection().set_response_timeout(reply);
+        }
         let count = commands.len();
         let outcome = borrowed
             .connection()
@@ -171,7 +179,7 @@ impl Line {
             .await;
         let replies: Vec<Result<Value, StoreError>> = match outcome {
             Ok(values) => values.into_iter().map(|value| self.raise(value)).collect(),
-            Err(error) => return self.hand_back(borrowed, Err(error)).await,
+            Err(error) => return self.hand_back(borrowed, reply, Err(error)).await,
         };
         if replies
             .iter()
@@ -203,7 +211,9 @@ impl Line {
             Some(inner) if !inner.is_empty() => inner[0].1.clone().into(),
             _ => error,
         });
-        match self.hand_back(borrowed, outcome).await?.into_iter().next() {
+        let reply = self.inner.reply;
+        let replies = self.hand_back(borrowed, reply, outcome).await?;
+        match replies.into_iter().next() {
             Some(Value::Array(replies)) => {
                 replies.into_iter().map(|reply| self.raise(reply)).collect()
             }
@@ -219,7 +229,7 @@ impl Line {
             Value::ServerError(error) => Err(error.into()),
             value => Ok(value),
         });
-        self.hand_back(borrowed, outcome).await
+        self.hand_back(borrowed, self.inner.reply, outcome).await
     }
 
     pub(crate) fn read<T: FromRedisValue>(&self, value: Value) -> Result<T, StoreError> {
@@ -244,9 +254,7 @@ impl Line {
             Source::Single(slot) => self.open(slot).await.map(Borrowed::Single),
             Source::Pool(pool) => match pool.get().await {
                 Ok(connection) => Ok(Borrowed::Pooled(connection)),
-                Err(deadpool_redis::PoolError::Backend(error)) => {
-                    Err(StoreError::connecting(self.server().address(), &error))
-                }
+                Err(PoolError::Backend(error)) => Err(error),
                 Err(error) => Err(StoreError::Unavailable {
                     server: self.server().address().to_owned(),
                     cause: format!("no connection from the pool: {error}"),
@@ -286,10 +294,10 @@ impl Line {
                 return Err(error);
             }
         };
+        self.inner.openings.fetch_add(1, Ordering::AcqRel);
         let open = Open { connection, closed };
         slot.open = Some(open.clone());
         slot.failed = None;
-        self.inner.openings.fetch_add(1, Ordering::AcqRel);
         Ok(open)
     }
 
@@ -297,12 +305,13 @@ impl Line {
     async fn hand_back<T>(
         &self,
         borrowed: Borrowed,
+        reply: Duration,
         outcome: redis::RedisResult<T>,
     ) -> Result<T, StoreError> {
         let error = match outcome {
             Ok(value) => return Ok(value),
             Err(error) if error.is_timeout() => {
-                StoreError::deadline(self.server().address(), self.inner.reply)
+                StoreError::deadline(self.server().address(), reply)
             }
             Err(error) => StoreError::running(self.server().address(), &error),
         };
@@ -329,7 +338,7 @@ impl Line {
             }
             // Taken out of the pool and dropped; the idle ones lead to the same server.
             (Borrowed::Pooled(connection), Source::Pool(pool)) => {
-                drop(deadpool_redis::Connection::take(connection));
+                drop(Object::take(connection));
                 pool.retain(|_, _| false);
             }
             (Borrowed::Single(_), Source::Pool(_)) | (Borrowed::Pooled(_), Source::Single(_)) => {}

@@ -1,7 +1,7 @@
 //! A bare connection for the claim loop: TCP, TLS or a Unix socket, logged in and on its database. RESP2, so that nothing
 //! comes but replies.
 
-use redis::ConnectionAddr;
+use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -29,24 +29,44 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Opens one, within the server's patience.
+    /// Opens one, within the server's patience; behind sentinels, to the primary that they name now.
     ///
     /// # Errors
     /// As connecting: nothing of ours has run.
     pub(crate) async fn open(server: &Server) -> Result<Self, StoreError> {
+        let info = server.locate().await?;
+        let name = server.found_at(&info);
         let patience = server.patience().connect;
-        match tokio::time::timeout(patience, Self::connect(server)).await {
+        let opening = async {
+            let mut link = Self::dial(server, &info, &name).await?;
+            link.log_in(info.redis_settings(), &name, server.is_watched())
+                .await?;
+            Ok(link)
+        };
+        let outcome = match tokio::time::timeout(patience, opening).await {
             Ok(opened) => opened,
             Err(_) => Err(unavailable(
-                server,
+                &name,
                 format!("no connection within {} ms", patience.as_millis()),
             )),
+        };
+        if outcome.is_err() {
+            server.doubt();
         }
+        outcome
     }
 
-    async fn connect(server: &Server) -> Result<Self, StoreError> {
-        let refused = |error: std::io::Error| unavailable(server, error.to_string());
-        let stream: Box<dyn Stream> = match server.client().get_connection_info().addr() {
+    /// Opens one to a sentinel of this server. The deadline is the caller's.
+    pub(crate) async fn reach(server: &Server, node: &ConnectionInfo) -> Result<Self, StoreError> {
+        let mut link = Self::dial(server, node, server.address()).await?;
+        link.log_in(node.redis_settings(), server.address(), false)
+            .await?;
+        Ok(link)
+    }
+
+    async fn dial(server: &Server, info: &ConnectionInfo, name: &str) -> Result<Self, StoreError> {
+        let refused = |error: std::io::Error| unavailable(name, error.to_string());
+        let stream: Box<dyn Stream> = match info.addr() {
             ConnectionAddr::Tcp(host, port) => Box::new(dial(host, *port).await.map_err(refused)?),
             #[cfg(feature = "tls")]
             ConnectionAddr::TcpTls { host, port, .. } => {
@@ -66,16 +86,21 @@ impl Link {
                 )));
             }
         };
-        let mut link = Self {
+        #[cfg(not(feature = "tls"))]
+        let _ = server;
+        Ok(Self {
             stream,
             buffer: Vec::with_capacity(READ),
-        };
-        link.log_in(server).await?;
-        Ok(link)
+        })
     }
 
-    async fn log_in(&mut self, server: &Server) -> Result<(), StoreError> {
-        let settings = server.client().get_connection_info().redis_settings();
+    /// The first words on a connection. With `primary` the other end must say that it is one.
+    async fn log_in(
+        &mut self,
+        settings: &RedisConnectionInfo,
+        name: &str,
+        primary: bool,
+    ) -> Result<(), StoreError> {
         let mut request = Request::default();
         let mut steps = 0;
         if let Some(password) = settings.password() {
@@ -97,20 +122,30 @@ impl Link {
             .text("SETINFO")
             .text("LIB-NAME")
             .text("gandy");
-        let lost = |error: std::io::Error| unavailable(server, error.to_string());
+        if primary {
+            request.command(1).text("HELLO");
+        }
+        let lost = |error: std::io::Error| unavailable(name, error.to_string());
         self.write(&request).await.map_err(lost)?;
-        let mut frame = Frame::new(steps + 1);
+        let mut frame = Frame::new(steps + 1 + usize::from(primary));
         let end = self.read(&mut frame).await.map_err(lost)?;
         let mut replies = Replies::new(self.replies(end));
         let mut outcome = Ok(());
         for _ in 0..steps {
             outcome = outcome.and(replies.done());
         }
+        let role = match (&outcome, primary) {
+            (Ok(()), true) => replies.skip().and_then(|()| role(&mut replies)).map(Some),
+            _ => Ok(None),
+        };
+        let role = outcome.and(role).map(|role| role.map(str::to_owned));
         self.forget(end);
-        outcome.map_err(|unread| match unread {
-            Unread::Error(words) => StoreError::logging_in(server.address(), &words),
-            Unread::Shape => StoreError::shape("AUTH"),
-        })
+        match role {
+            Ok(None) => Ok(()),
+            Ok(Some(role)) => StoreError::unless_primary(name, &role),
+            Err(Unread::Error(words)) => Err(StoreError::logging_in(name, &words)),
+            Err(Unread::Shape) => Err(StoreError::shape("AUTH")),
+        }
     }
 
     /// Writes all of it.
@@ -168,9 +203,47 @@ async fn dial(host: &str, port: u16) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-pub(crate) fn unavailable(server: &Server, cause: String) -> StoreError {
+/// Reads the role out of the reply to HELLO, a list of names and values; nothing where it is not told.
+fn role<'a>(replies: &mut Replies<'a>) -> Result<&'a str, Unread> {
+    for _ in 0..replies.array()? / 2 {
+        if replies.bulk()? == Some(b"role") {
+            let role = replies.bulk()?.unwrap_or_default();
+            return std::str::from_utf8(role).map_err(|_| Unread::Shape);
+        }
+        replies.skip()?;
+    }
+    Ok("")
+}
+
+pub(crate) fn unavailable(server: &str, cause: String) -> StoreError {
     StoreError::Unavailable {
-        server: server.address().to_owned(),
+        server: server.to_owned(),
         cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_role_is_found_among_all_that_hello_tells() {
+        let hello = |role: &str| {
+            let length = role.len();
+            format!(
+                "-ERR unknown subcommand\r\n*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nmodules\r\n*1\r\n*2\r\n\
+                 $4\r\nname\r\n$1\r\nx\r\n$5\r\nproto\r\n:2\r\n$4\r\nrole\r\n${length}\r\n{role}\r\n$2\r\nid\r\n:7\r\n"
+            )
+        };
+        for told in ["master", "replica"] {
+            let bytes = hello(told);
+            let mut replies = Replies::new(bytes.as_bytes());
+            assert_eq!(replies.skip(), Ok(()), "an error is skipped like anything");
+            assert_eq!(role(&mut replies), Ok(told));
+        }
+        let mut none = Replies::new(b"*2\r\n$5\r\nproto\r\n:2\r\n");
+        assert_eq!(role(&mut none), Ok(""));
+        let mut refused = Replies::new(b"-NOAUTH HELLO must be called\r\n");
+        assert!(matches!(role(&mut refused), Err(Unread::Error(_))));
     }
 }

@@ -177,7 +177,22 @@ impl<'a> Replies<'a> {
 
     /// An array's length; its elements follow.
     pub(crate) fn array(&mut self) -> Result<usize, Unread> {
-        length(self.next(b'*')?)?.ok_or(Unread::Shape)
+        self.list()?.ok_or(Unread::Shape)
+    }
+
+    /// As [`Replies::array`]; `None`: nil.
+    pub(crate) fn list(&mut self) -> Result<Option<usize>, Unread> {
+        length(self.next(b'*')?)
+    }
+
+    /// Passes over one reply of any kind, an error included.
+    pub(crate) fn skip(&mut self) -> Result<(), Unread> {
+        let mut frame = Frame {
+            at: self.at,
+            missing: 1,
+        };
+        self.at = frame.end(self.bytes)?.ok_or(Unread::Shape)?;
+        Ok(())
     }
 
     /// What a blocking command moved; `None`: its time ran out. Redis says so by an array that is nil.

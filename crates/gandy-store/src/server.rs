@@ -1,15 +1,19 @@
 //! Where Redis is and how patient to be with it. Opens connections; keeps none.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, FromRedisValue,
+    IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, Value,
     aio::MultiplexedConnection,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    sentinel::{self, Sentinels},
+    sentinel_url::SentinelUrl,
+};
 
 /// How a certificate begins.
 #[cfg(feature = "tls")]
@@ -29,11 +33,17 @@ pub(crate) fn keepalive() -> TcpKeepalive {
 
 /// One Redis (or Valkey) server, named by URL.
 ///
-/// `redis://[user[:password]@]host[:port][/db]`, the same with `rediss://` for TLS (feature `tls`), or
-/// `unix:///path/to/socket[?db=N&user=U&pass=P]`. `Debug` and `Display` never show the password.
+/// `redis://[user[:password]@]host[:port][/db]`, the same with `rediss://` for TLS (feature `tls`),
+/// `unix:///path/to/socket[?db=N&user=U&pass=P]`, or the primary that sentinels name:
+/// `redis+sentinel://[user:password@]host[:port][,host[:port]…]/MASTER[/db]`, where hosts and ports (default 26379) are the
+/// sentinels', user, password and db those of the Redis behind them. Sentinels that want a login of their own get it by
+/// `?sentinel_username=…&sentinel_password=…`; `rediss+sentinel://` is TLS to them and to Redis. Each new connection asks
+/// them anew and makes sure that it leads to a primary. `Debug` and `Display` never show a password.
 #[derive(Clone)]
 pub struct Server {
+    /// With sentinels a pattern: all but the place is right.
     client: Client,
+    sentinels: Option<Arc<Sentinels>>,
     address: Arc<str>,
     patience: Patience,
     #[cfg(feature = "tls")]
@@ -67,17 +77,20 @@ impl Server {
         let url = url.trim();
         if url.is_empty() {
             return Err(StoreError::Input(
-                "the Redis URL is empty; write redis://HOST:PORT/DB, rediss://… or unix:///PATH"
+                "the Redis URL is empty; write redis://HOST:PORT/DB, rediss://…, unix:///PATH or redis+sentinel://…"
                     .into(),
             ));
         }
         let wrong = |error: redis::RedisError| {
             StoreError::Input(format!(
-                "the Redis URL {} is wrong: {error}; write redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix:///PATH",
+                "the Redis URL {} is wrong: {error}; write redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://…, unix:///PATH or redis+sentinel://…",
                 redact(url)
             ))
         };
-        let info = url.to_owned().into_connection_info().map_err(wrong)?;
+        let (info, sentinels) = match SentinelUrl::read(url).transpose()? {
+            Some(named) => behind_sentinels(&named).map_err(wrong)?,
+            None => (url.to_owned().into_connection_info().map_err(wrong)?, None),
+        };
         // RESP3 tells a client of a closed connection by a push message, so that the next push reconnects
         // instead of ending in `Unknown`.
         let redis = info
@@ -85,9 +98,10 @@ impl Server {
             .clone()
             .set_protocol(ProtocolVersion::RESP3)
             .set_lib_name("gandy", env!("CARGO_PKG_VERSION"));
-        let address = match info.addr() {
-            ConnectionAddr::Unix(path) => format!("unix:{}", path.display()),
-            tcp => format!("{tcp}/{}", redis.db()),
+        let address = match (&sentinels, info.addr()) {
+            (Some(sentinels), _) => sentinels.describe(redis.db()),
+            (None, ConnectionAddr::Unix(path)) => format!("unix:{}", path.display()),
+            (None, tcp) => format!("{tcp}/{}", redis.db()),
         };
         // A half-open socket is found by the kernel too, not only by our deadlines.
         let tcp = TcpSettings::default()
@@ -99,6 +113,7 @@ impl Server {
             Client::open(info.set_redis_settings(redis).set_tcp_settings(tcp)).map_err(wrong)?;
         Ok(Self {
             client,
+            sentinels: sentinels.map(Arc::new),
             address: address.into(),
             patience: Patience::default(),
             #[cfg(feature = "tls")]
@@ -215,23 +230,126 @@ impl Server {
         Ok(())
     }
 
+    /// Where to connect to now: behind sentinels, the primary that they name at this moment.
+    ///
+    /// # Errors
+    /// No sentinel names one.
+    pub(crate) async fn locate(&self) -> Result<ConnectionInfo, StoreError> {
+        let info = self.client.get_connection_info().clone();
+        let Some(sentinels) = &self.sentinels else {
+            return Ok(info);
+        };
+        let (host, port) = sentinels.primary(self).await?;
+        let addr = sentinel::moved(info.addr(), host, port);
+        Ok(info.set_addr(addr))
+    }
+
+    /// Whether a server must say that it is a primary before it is used.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.sentinels.is_some()
+    }
+
+    /// What was named could not be used: next time another sentinel is asked first.
+    pub(crate) fn doubt(&self) {
+        if let Some(sentinels) = &self.sentinels {
+            sentinels.doubt();
+        }
+    }
+
+    /// For messages: the address, behind sentinels with the place of the primary.
+    pub(crate) fn found_at(&self, info: &ConnectionInfo) -> String {
+        match self.sentinels {
+            Some(_) => format!("{}, primary {}", self.address, sentinel::shown(info)),
+            None => self.address.to_string(),
+        }
+    }
+
+    /// How long opening a connection may take.
+    pub(crate) fn opening(&self) -> Duration {
+        let connect = self.patience.connect;
+        // The question for its role comes after the connection is made.
+        let watched = |sentinels: &Arc<Sentinels>| sentinels.patience(connect) + connect;
+        connect + self.sentinels.as_ref().map_or(Duration::ZERO, watched)
+    }
+
     /// Opens one connection. `on_close` is called once when the server or the network ends it.
     pub(crate) async fn connect(
         &self,
         reply: Duration,
         on_close: impl Fn() + Send + Sync + 'static,
     ) -> Result<MultiplexedConnection, StoreError> {
+        let info = self.locate().await?;
+        let name = self.found_at(&info);
         let config = self.config(reply).set_push_sender(move |info: PushInfo| {
             if info.kind == PushKind::Disconnection {
                 on_close();
             }
             Ok::<(), std::convert::Infallible>(())
         });
-        self.client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(|error| StoreError::connecting(&self.address, &error))
+        let opened = async {
+            let client = Client::open(info)?;
+            client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+        };
+        let outcome = match opened.await {
+            Ok(connection) if self.is_watched() => self.confirm(connection, &name).await,
+            Ok(connection) => Ok(connection),
+            Err(error) => Err(StoreError::connecting(&name, &error)),
+        };
+        if outcome.is_err() {
+            self.doubt();
+        }
+        outcome
     }
+
+    /// Gives a connection back only if its server says that it is a primary.
+    ///
+    /// HELLO tells what ROLE tells, and no ACL can forbid it: a producer needs no right that it does not need without
+    /// sentinels.
+    async fn confirm(
+        &self,
+        mut connection: MultiplexedConnection,
+        name: &str,
+    ) -> Result<MultiplexedConnection, StoreError> {
+        let hello = redis::cmd("HELLO");
+        let asked = hello.query_async::<HashMap<String, Value>>(&mut connection);
+        let facts = match tokio::time::timeout(self.patience.connect, asked).await {
+            Ok(Ok(facts)) => facts,
+            Ok(Err(error)) => return Err(StoreError::connecting(name, &error)),
+            Err(_) => {
+                return Err(StoreError::Unavailable {
+                    server: name.to_owned(),
+                    cause: format!(
+                        "it did not tell its role within {} ms",
+                        self.patience.connect.as_millis()
+                    ),
+                });
+            }
+        };
+        let role = facts.get("role").cloned().map(String::from_redis_value);
+        let role = role.and_then(Result::ok).unwrap_or_default();
+        StoreError::unless_primary(name, &role)?;
+        Ok(connection)
+    }
+}
+
+/// How to connect behind these sentinels, with a place that is none yet.
+fn behind_sentinels(
+    url: &SentinelUrl,
+) -> Result<(ConnectionInfo, Option<Sentinels>), redis::RedisError> {
+    if url.tls && !cfg!(feature = "tls") {
+        return Err((
+            redis::ErrorKind::InvalidClientConfig,
+            "TLS needs the feature `tls`, which this build has not",
+        )
+            .into());
+    }
+    let nowhere = sentinel::address(url.tls, String::new(), 0);
+    let info = nowhere
+        .into_connection_info()?
+        .set_redis_settings(url.primary.clone());
+    Ok((info, Some(Sentinels::new(url)?)))
 }
 
 impl fmt::Debug for Server {
@@ -260,14 +378,15 @@ pub fn redact(url: &str) -> String {
         }
         None => rest.to_owned(),
     };
-    // Unix URLs carry the password in the query.
-    let shown = match shown.split_once("pass=") {
-        Some((before, after)) => {
+    // URLs of Unix sockets and of sentinels carry a password in the query.
+    let shown = ["pass=", "password="].iter().fold(shown, |shown, key| {
+        let mut parts = shown.split(key);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |before, after| {
             let tail = after.find('&').map_or("", |at| &after[at..]);
-            format!("{before}pass=***{tail}")
-        }
-        None => shown,
-    };
+            format!("{before}{key}***{tail}")
+        })
+    });
     if scheme.is_empty() {
         shown
     } else {
@@ -291,6 +410,16 @@ mod tests {
             redact("unix:///s?db=1&pass=S3CR3T&user=a"),
             "unix:///s?db=1&pass=***&user=a"
         );
+        assert_eq!(
+            redact(
+                "redis+sentinel://a:S3CR3T@h,i:2/m/1?sentinel_password=S3CR3T&sentinel_username=u"
+            ),
+            "redis+sentinel://a:***@h,i:2/m/1?sentinel_password=***&sentinel_username=u"
+        );
+        let url = "redis+sentinel://a:S3CR3T@h,i:2/m/1?sentinel_password=S3CR3T";
+        let server = Server::new(url).unwrap();
+        assert_eq!(server.to_string(), "m/1 (sentinels h:26379, i:2)");
+        assert!(!format!("{server:?}").contains("S3CR3T"));
         let error = Server::new("redis://app:S3CR3T@:bad/x")
             .unwrap_err()
             .to_string();

@@ -42,5 +42,5 @@ pub(crate) async fn encrypt(
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
-        .map_err(|error| unavailable(server, error.to_string()))
+        .map_err(|error| unavailable(server.address(), error.to_string()))
 }

@@ -31,6 +31,8 @@ ENVIRONMENT
   capitals (GANDY_CONCURRENCY, GANDY_QUEUES="critical,3 default", GANDY_CAPSULES_MAIL_QUEUES ...).
   GANDY_CONFIG names the file. GANDY_LOG is a filter (info, gandy=debug), GANDY_LOG_FORMAT text or json.
   Order: flag, environment, file, default.
+  With Sentinel: REDIS_URL=redis+sentinel://[USER:PASSWORD@]SENTINEL1[:26379],SENTINEL2/MASTER[/DB], TLS by
+  rediss+sentinel://; a login of the sentinels' own: ?sentinel_username=USER&sentinel_password=PASSWORD.
 
 SIGNALS
   TSTP stop fetching; TERM or INT stop, giving running jobs the timeout and then giving them back;
@@ -60,7 +62,7 @@ pub struct Cli {
     #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, value_parser = timeout)]
     pub timeout: Option<Duration>,
 
-    /// Redis: redis://, rediss:// or unix:// (others can see flags; keep passwords in REDIS_URL or a file)
+    /// Redis: redis://, rediss://, unix:// or redis+sentinel:// (others can see flags; keep passwords in REDIS_URL or a file)
     #[arg(long, value_name = "URL", value_parser = secret)]
     pub redis: Option<Secret>,
 

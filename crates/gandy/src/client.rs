@@ -1,6 +1,7 @@
 //! Pushing jobs from an application.
 //!
-//! Not here: how a client is built (`builder`), what a push is made of (`push`), and how many share a command (`bulk`).
+//! Not here: how a client is built (`builder`), what a push is made of (`push`), how many share a command (`bulk`), and
+//! pushes that wait for replicas (`durable`).
 
 use std::{
     sync::Arc,
@@ -18,8 +19,10 @@ use crate::{
 };
 
 mod builder;
+mod durable;
 
 pub use builder::ClientBuilder;
+pub use durable::DurableReceipt;
 
 /// Pushes jobs. Clone it freely: one per application is enough, since concurrent pushes of all clones are pipelined on
 /// one connection. A push whose future is dropped half-way leaves the client usable.

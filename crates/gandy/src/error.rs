@@ -1,5 +1,7 @@
 //! What can go wrong when a job is pushed or a worker is built.
 
+use std::time::Duration;
+
 use gandy_protocol::{RecordError, args::ArgsError};
 use gandy_store::{Kind, StoreError};
 
@@ -18,6 +20,25 @@ pub enum Error {
         jid: String,
         /// What was seen.
         source: StoreError,
+    },
+    /// The job is enqueued, but fewer replicas than asked for have acknowledged it in time: it runs unless the primary is
+    /// lost before they have it. Pushing it again makes it run twice.
+    #[error(
+        "job {jid} is enqueued, but {acknowledged} of {wanted} replicas acknowledged it within {} ms{}; it runs unless \
+         a failover loses it. Look at INFO replication on the primary",
+        .timeout.as_millis(), because(.source.as_ref())
+    )]
+    NotReplicated {
+        /// The job's id.
+        jid: String,
+        /// Replicas asked for.
+        wanted: usize,
+        /// Replicas that have acknowledged it; 0 also where that is not known.
+        acknowledged: usize,
+        /// How long it was waited for them.
+        timeout: Duration,
+        /// Why it is not known how many have it, where that is so.
+        source: Option<StoreError>,
     },
     /// The job's arguments cannot be written as a JSON array.
     #[error(transparent)]
@@ -48,7 +69,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Store(error) => error.kind(),
-            Self::Unknown { .. } => Kind::Unknown,
+            Self::Unknown { .. } | Self::NotReplicated { .. } => Kind::Unknown,
             Self::Args(_) | Self::Record(_) | Self::TooLarge { .. } | Self::Config(_) => {
                 Kind::Input
             }
@@ -58,4 +79,8 @@ impl Error {
     pub(crate) fn config(text: impl Into<String>) -> Self {
         Self::Config(text.into())
     }
+}
+
+fn because(source: Option<&StoreError>) -> String {
+    source.map_or_else(String::new, |error| format!(" ({error})"))
 }

@@ -33,7 +33,7 @@ pub mod testing;
 #[cfg(feature = "worker")]
 mod worker;
 
-pub use client::{Client, ClientBuilder, ClientMiddleware, Flow, Outcome, Receipt};
+pub use client::{Client, ClientBuilder, ClientMiddleware, DurableReceipt, Flow, Outcome, Receipt};
 pub use error::Error;
 #[cfg(feature = "derive")]
 pub use gandy_derive::Job;

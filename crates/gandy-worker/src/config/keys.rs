@@ -40,9 +40,17 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// `redis_url`. The error repeats no password: the value is not shown by us, and redacted by the library.
 pub fn redis_url(raw: Raw<'_>) -> Result<Secret, String> {
-    const SCHEMES: [&str; 4] = ["redis://", "rediss://", "unix://", "redis+unix://"];
-    const ALLOWED: &str = "must begin with redis://, rediss:// or unix:// \
-                           (such as redis://:PASSWORD@HOST:6379/0 or unix:///run/redis.sock)";
+    const SCHEMES: [&str; 6] = [
+        "redis://",
+        "rediss://",
+        "unix://",
+        "redis+unix://",
+        "redis+sentinel://",
+        "rediss+sentinel://",
+    ];
+    const ALLOWED: &str = "must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel:// \
+                           (such as redis://:PASSWORD@HOST:6379/0, unix:///run/redis.sock or \
+                           redis+sentinel://:PASSWORD@SENTINEL1,SENTINEL2/mymaster/0)";
     let text = match raw {
         Raw::Toml(toml::de::DeValue::String(text)) => text.as_ref(),
         Raw::Text(text) => text,
@@ -158,9 +166,18 @@ mod tests {
     fn a_wrong_redis_url_is_not_repeated() {
         let error = redis_url(Raw::Text("http://user:S3CR3T@host")).expect_err("wrong scheme");
         assert!(!error.contains("S3CR3T"), "{error}");
-        for good in ["redis://h", "rediss://u:p@h:1/2", "unix:///run/r.sock"] {
+        for good in [
+            "redis://h",
+            "rediss://u:p@h:1/2",
+            "unix:///run/r.sock",
+            "redis+sentinel://u:p@s1,s2:5000/mymaster/2?sentinel_password=q",
+            "rediss+sentinel://s1/mymaster",
+        ] {
             assert!(redis_url(Raw::Text(good)).is_ok(), "{good}");
         }
+        let error = redis_url(Raw::Text("redis+sentinel://u:S3CR3T@s1,s2")).expect_err("no name");
+        assert!(error.contains("name of the master is missing"), "{error}");
+        assert!(!error.contains("S3CR3T"), "{error}");
         for bad in ["", "redis://", "localhost:6379", "REDIS://h"] {
             assert!(redis_url(Raw::Text(bad)).is_err(), "{bad}");
         }

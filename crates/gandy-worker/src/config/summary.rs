@@ -145,6 +145,10 @@ mod tests {
                 "unix:///run/r.sock?db=1&pass=S3@CR3T",
                 "unix:///run/r.sock?***",
             ),
+            (
+                "redis+sentinel://u:S3CR3T@s1,[::1]:7/m/1?sentinel_password=S3CR3T",
+                "redis+sentinel://***@s1,[::1]:7/m/1?***",
+            ),
             ("S3CR3T", "***"),
         ] {
             assert_eq!(redacted(url), shown);
