@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use gandy::{Client, Error, Inspect, Kind, Push, Server, StoreError};
 use gandy_protocol::Identity;
-use gandy_store::{Line, Retirement};
-use gandy_tests::{
-    Crew, History, MASTER, RedisServer, Sentinel, line, wait_until, wait_until_async,
-};
+use gandy_store::Line;
+use gandy_tests::{Crew, History, MASTER, RedisServer, Sentinel, wait_until, wait_until_async};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -205,38 +203,6 @@ async fn claim(url: &str) -> Result<(), StoreError> {
     gandy_tests::one_cycle(&line, &identity, &[], "default", 1, 1)
         .await
         .map(drop)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_what_was_seen_over_one_connection_condemns_nobody_over_the_next() {
-    let server = RedisServer::start();
-    let line = line(&server);
-    let identity = Identity::new("h", 1, [1; 6]);
-    assert!(
-        line.register(&identity, "{}", Duration::from_secs(60))
-            .await
-            .unwrap()
-    );
-    server.cli(&["DEL", &format!("gandy:lease:{identity}")]);
-    let before = line.sight().await.unwrap();
-    server.cli(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    let mut now = line.sight().await;
-    for _ in 0..100 {
-        if now.is_ok() {
-            break;
-        }
-        now = line.sight().await;
-    }
-    let now = now.unwrap();
-    assert_eq!(now.run_id, before.run_id, "it is the same server");
-    let refused = line.condemn(&identity, before.opening).await.unwrap_err();
-    assert!(
-        refused.to_string().contains("another connection"),
-        "{refused}"
-    );
-    assert_eq!(server.cli(&["HLEN", "gandy:fleet"]), "1");
-    let moved = line.condemn(&identity, now.opening).await.unwrap();
-    assert_eq!(moved, Retirement::Moved);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
