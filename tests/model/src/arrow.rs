@@ -251,9 +251,9 @@ impl State {
         if manner.rules.look_again && !gone {
             return;
         }
-        if gone && self.owner(life).is_some() {
-            // A lost lease: what was in flight may run again.
-            self.allow_all_of(life);
+        if gone {
+            // A lost lease: what is in flight may run again.
+            self.allow_what_may_run(life);
         }
         self.retire(life);
     }
@@ -267,14 +267,17 @@ impl State {
         }
     }
 
-    /// Each job in flight in this name may run once more.
-    pub(crate) fn allow_all_of(&mut self, life: Life) {
-        if self.redis.fleet.has(life) {
-            let inflight = self.redis.inflight;
-            for entry in inflight.iter() {
-                if entry.token.life == life {
-                    self.allow(entry.job);
-                }
+    /// Each job in flight in this name that somebody may still run may run once more: all that a living process holds,
+    /// and what one still awaits or runs in the name of an earlier life.
+    pub(crate) fn allow_what_may_run(&mut self, life: Life) {
+        if !self.redis.fleet.has(life) {
+            return;
+        }
+        let owned = self.owner(life).is_some();
+        let inflight = self.redis.inflight;
+        for entry in inflight.iter().filter(|it| it.token.life == life) {
+            if owned || self.processes.iter().any(|it| it.knows(entry.token)) {
+                self.allow(entry.job);
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::hash::{Hash, Hasher};
 
 use crate::{
-    Request, Rules, Scene, State,
+    Request, Scene, State,
     hash::Mixer,
     state::{BATCH, JOBS, Job, LIVES, Life, NOBODY, Process, Redis, Status, Token, Waiting},
 };
@@ -29,7 +29,7 @@ impl State {
         }
         // An older Redis may still come, or a rule be missing that makes it effectless.
         let settled = self.budget.failovers == 0 && self.older.is_none();
-        if settled && scene.rules == Rules::ALL {
+        if settled && scene.rules.settle() {
             let redis = self.redis;
             self.network.retain(|request| !redis.ignores(request));
         }

@@ -15,6 +15,8 @@ pub struct Search {
     pub states_max: usize,
     /// Of this many states one, on average, is carried to a fair end (P1). 1: all, 0: none.
     pub drain_every: u64,
+    /// Carries only states to an end in which nothing is under way that nobody waits for: more steps, but a whole story.
+    pub quiet: bool,
     /// Looks for this promise broken and for no other.
     pub only: Option<Kind>,
     /// Takes states that differ in names alone for one.
@@ -26,6 +28,7 @@ impl Default for Search {
         Self {
             states_max: 50_000_000,
             drain_every: 200,
+            quiet: false,
             only: None,
             symmetric: true,
         }
@@ -82,6 +85,7 @@ pub fn explore(scene: &Scene, search: &Search) -> Report {
         let told = Search {
             symmetric: false,
             drain_every: 1,
+            quiet: true,
             only: Some(found.breach.kind),
             ..*search
         };
@@ -165,7 +169,8 @@ impl<'a> Explorer<'a> {
         if breach.is_some() || self.search.drain_every == 0 || only.is_some_and(|it| it != Kind::Stuck) {
             return breach;
         }
-        if !mark.is_multiple_of(self.search.drain_every) {
+        let skipped = self.search.quiet && !state.network.is_empty();
+        if skipped || !mark.is_multiple_of(self.search.drain_every) {
             return None;
         }
         self.drained += 1;

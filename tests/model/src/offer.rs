@@ -59,7 +59,7 @@ impl State {
     fn offer_claims(&self, scene: &Scene, place: usize, process: &Process, into: &mut Vec<Action>) {
         let asks = process.calls.iter().filter(|call| call.request.wanted() > 0);
         let full = asks.count() >= scene.depth || process.calls.room() == 0;
-        if process.over || full || process.free(scene) == 0 {
+        if full || !self.may_claim(scene, process) || process.free(scene) == 0 {
             return;
         }
         if scene.idle_claims || !self.redis.queue.is_empty() || !self.redis.landing.is_empty() {
@@ -68,6 +68,12 @@ impl State {
         if scene.bells {
             into.push(Action::Wait(place));
         }
+    }
+
+    /// Whether this process would take jobs now.
+    fn may_claim(&self, scene: &Scene, process: &Process) -> bool {
+        let lease = self.redis.leases.has(process.life);
+        process.lives() && (lease || !scene.rules.lease_gate)
     }
 
     /// What becomes of the jobs in memory.
@@ -117,7 +123,7 @@ impl State {
             let read = process.calls.iter().any(reading);
             // Two threads look for strays. Whether one knows what the other has in hand is a rule.
             let mine = !is_awaited(process, token) || scene.stalls && !scene.rules.one_hand;
-            let able = process.free(scene) > 0;
+            let able = self.may_claim(scene, process) && process.free(scene) > 0;
             if able && mine && !read {
                 into.push(Action::Adopt(place, token));
             }

@@ -17,6 +17,9 @@ pub struct Rules {
     pub ownerless_landing: bool,
     /// In every step the write that keeps comes before the one that removes (I2).
     pub keep_first: bool,
+    /// Who has no lease claims nothing and takes nothing in (I9). The process knows by its own clock: it counts from the
+    /// sending of the last renewal, so its lease seems over to it before Redis lets it run out.
+    pub lease_gate: bool,
     /// Of the two threads of a process that look for strays, none takes in what the other gives back.
     pub one_hand: bool,
     /// P3 counts a lost reply to giving back what memory has forgotten: the job may run once more for it. No rule of the
@@ -34,7 +37,13 @@ impl Rules {
         look_again: true,
         ownerless_landing: true,
         keep_first: true,
+        lease_gate: true,
         one_hand: true,
         counts_losses: true,
     };
+
+    /// Whether tokens and identities that are gone stay gone, so that a request about them can be forgotten.
+    pub(crate) fn settle(&self) -> bool {
+        self.fence && self.life_check && self.own_tokens && self.look_again && self.ownerless_landing
+    }
 }

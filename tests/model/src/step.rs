@@ -207,7 +207,7 @@ impl State {
     fn leave(&mut self, place: usize) {
         self.budget.stops -= 1;
         let life = self.processes[place].life;
-        self.allow_all_of(life);
+        self.allow_what_may_run(life);
         self.retire(life);
         let process = &mut self.processes[place];
         process.status = Status::Leaving;

@@ -7,6 +7,7 @@ fn breaks(scene: &Scene, kind: Kind) -> Trace {
     let search = Search {
         states_max: 3_000_000,
         drain_every: 1,
+        quiet: true,
         only: Some(kind),
         symmetric: false,
     };
@@ -19,7 +20,7 @@ fn breaks(scene: &Scene, kind: Kind) -> Trace {
     assert_eq!(trace.breach.kind, kind);
     // The same scene with the rule holds, so it is the rule that is missing.
     let whole = Scene { rules: Rules::ALL, ..*scene };
-    let search = Search { drain_every: 50, only: None, symmetric: true, ..search };
+    let search = Search { drain_every: 50, quiet: false, only: None, symmetric: true, ..search };
     let report = explore(&whole, &search);
     println!("{report}");
     if let Some(trace) = report.broken {
@@ -99,6 +100,14 @@ fn without_the_keeping_write_first_it_breaks() {
     let rules = Rules { keep_first: false, ..Rules::ALL };
     let budget = Budget { halves: 1, ..Budget::default() };
     breaks(&scene("removing before keeping", rules, budget), Kind::Lost);
+}
+
+/// A worker that was declared dead and does not know it finds a job among what it holds which a failover put back there.
+#[test]
+fn without_a_stop_of_claims_without_a_lease_it_breaks() {
+    let rules = Rules { lease_gate: false, ..Rules::ALL };
+    let budget = Budget { lapses: 1, failovers: 1, ..Budget::default() };
+    breaks(&scene("claims go on without a lease", rules, budget), Kind::TooManyRuns);
 }
 
 /// Two threads of a worker look for strays: the chore, and the lease thread when a claim loop stands still. Today neither
