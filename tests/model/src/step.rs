@@ -1,7 +1,7 @@
 //! What each action changes outside Redis, and what a process makes of a reply.
 
 use crate::{
-    Action, Call, Request, Scene, State,
+    Action, Call, List, Request, Scene, State,
     arrow::Manner,
     state::{Entry, Held, Job, Life, Process, Redis, Reply, Run, Status, Token},
 };
@@ -276,6 +276,8 @@ impl State {
         match (request, reply) {
             (Request::Claim { life, .. }, Reply::Refused) => process.learn_of_death(life),
             (Request::Wait { token, .. }, Reply::Refused) => process.learn_of_death(token.life),
+            // It reads no more claims.
+            (_, Reply::Claimed { .. }) if process.status == Status::Leaving => {}
             (_, Reply::Claimed { first, count, jobs }) => {
                 let life = request.life().unwrap_or_default();
                 for (number, job) in (first..first + count).zip(jobs) {
@@ -327,9 +329,21 @@ impl State {
         }
     }
 
-    /// The replica takes over. What it does not know was never done.
+    /// The replica takes over. What it does not know was never done; and no connection lives on, so that what was under
+    /// way and the old primary did not run is never run.
     fn fail_over(&mut self) {
         self.budget.failovers -= 1;
+        self.network = List::default();
+        for process in &mut self.processes {
+            let claims = process.calls.iter().any(|call| call.request.wanted() > 0);
+            process.curious |= claims;
+            for call in process.calls.iter().filter(|call| call.reply == Reply::Pending) {
+                if let Request::GiveBack { token, remembered: false, .. } = call.request {
+                    process.held.retain(|held| held.token != token);
+                }
+            }
+            process.calls.retain(|call| call.reply != Reply::Pending);
+        }
         let Some(older) = self.older.take() else { return };
         let newer = std::mem::replace(&mut self.redis, older);
         for job in older.undone_since(&newer) {
