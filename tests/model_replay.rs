@@ -111,7 +111,9 @@ impl Real {
                 assert_eq!(lives, before.redis.fleet.has(life));
                 if !lives {
                     let held = before.processes[place].held;
-                    let ids = held.iter().map(|it| recovery_id(payload(it.job, "").as_bytes()));
+                    let ids = held
+                        .iter()
+                        .map(|it| recovery_id(payload(it.job, "").as_bytes()));
                     let ids: Vec<_> = ids.collect();
                     self.line.absolve(&self.of(life), &ids).await.unwrap();
                 }
@@ -138,7 +140,10 @@ impl Real {
 
     async fn push(&self, job: Job) {
         let payload = payload(job, "");
-        self.producer.push(Goal::Queue(QUEUE), &payload).await.unwrap();
+        self.producer
+            .push(Goal::Queue(QUEUE), &payload)
+            .await
+            .unwrap();
     }
 
     /// Runs one request with the operation of the store that sends it.
@@ -171,7 +176,11 @@ impl Real {
                 let held = haul.unwrap().finished == 1;
                 assert_eq!(held, redis.find(request.token().unwrap()).is_some());
             }
-            Request::Settle { token: ended, job, buries } => {
+            Request::Settle {
+                token: ended,
+                job,
+                buries,
+            } => {
                 let bytes = payload(job, &format!("{}:{}", self.of(ended.life), ended.number));
                 let exit = if buries {
                     Exit::Dead(bytes)
@@ -186,7 +195,10 @@ impl Real {
                 self.give_back(token, Guard::Living, Way::Queue, None).await;
             }
             Request::Read { token: read } => {
-                let held = self.line.held(&self.of(read.life), &token(read), 1 << 20).await;
+                let held = self
+                    .line
+                    .held(&self.of(read.life), &token(read), 1 << 20)
+                    .await;
                 let held = held.unwrap().flatten().map(|payload| job(&payload));
                 let expected = redis.find(read).map(|at| redis.inflight[at].job);
                 assert_eq!(held, expected);
@@ -194,7 +206,12 @@ impl Real {
             Request::Condemn { life } => {
                 self.line.condemn(&self.of(life)).await.unwrap();
             }
-            Request::Reap { token, job, way, charged } => {
+            Request::Reap {
+                token,
+                job,
+                way,
+                charged,
+            } => {
                 let way = match way {
                     ModelWay::Queue => Way::Queue,
                     ModelWay::Schedule => Way::Schedule(Duration::ZERO),
@@ -220,7 +237,10 @@ impl Real {
             charge,
         }];
         let (identity, grave) = (self.of(back.life), Grave::default());
-        self.line.give_back(&identity, guard, grave, &jobs).await.unwrap();
+        self.line
+            .give_back(&identity, guard, grave, &jobs)
+            .await
+            .unwrap();
     }
 
     /// What a blocking move does when it need not block.
@@ -249,10 +269,15 @@ impl Real {
         let mark = (entry.mark.number > 0)
             .then(|| format!("{}:{}\"", self.of(entry.mark.life), entry.mark.number));
         let there = redis.waiting.contains(&entry);
-        for (set, from) in [(keys.retry(), Waiting::Retry), (keys.schedule(), Waiting::Schedule)] {
+        for (set, from) in [
+            (keys.retry(), Waiting::Retry),
+            (keys.schedule(), Waiting::Schedule),
+        ] {
             let members: Vec<(String, String)> = self.conn.zrange_withscores(set, 0, -1).unwrap();
             let found = members.into_iter().find(|(member, _)| {
-                let same = mark.as_ref().is_none_or(|mark| member.contains(mark.as_str()));
+                let same = mark
+                    .as_ref()
+                    .is_none_or(|mark| member.contains(mark.as_str()));
                 job(member.as_bytes()) == entry.job && same
             });
             let (member, score) = match found {
@@ -269,7 +294,9 @@ impl Real {
                 member: member.into_bytes(),
                 score,
             };
-            let step = self.line.promote(from, Grave::default(), &[(due, promotion)]);
+            let step = self
+                .line
+                .promote(from, Grave::default(), &[(due, promotion)]);
             let promoted = step.await.unwrap();
             assert_eq!(promoted.pushed, usize::from(there), "{promoted:?}");
             return;
@@ -283,14 +310,21 @@ impl Real {
             let bytes = redis::cmd("DUMP").arg(&key).query(conn).unwrap();
             (key, bytes)
         };
-        keys.into_iter().map(|key| dump(&mut self.conn, key)).collect()
+        keys.into_iter()
+            .map(|key| dump(&mut self.conn, key))
+            .collect()
     }
 
     fn restore(&mut self) {
         redis::cmd("FLUSHALL").exec(&mut self.conn).unwrap();
         for (key, bytes) in std::mem::take(&mut self.older) {
             let mut command = redis::cmd("RESTORE");
-            command.arg(key).arg(0).arg(bytes).exec(&mut self.conn).unwrap();
+            command
+                .arg(key)
+                .arg(0)
+                .arg(bytes)
+                .exec(&mut self.conn)
+                .unwrap();
         }
     }
 
@@ -338,12 +372,21 @@ impl Real {
         }
         seen.inflight.sort_unstable();
         let inflight: Vec<String> = self.conn.keys(keys.inflight_pattern()).unwrap();
-        assert_eq!(inflight.len(), found, "in flight under an identity that the model does not know");
-        assert_eq!((fleet.len(), dying.len()), (seen.fleet.len(), seen.dying.len()));
+        assert_eq!(
+            inflight.len(),
+            found,
+            "in flight under an identity that the model does not know"
+        );
+        assert_eq!(
+            (fleet.len(), dying.len()),
+            (seen.fleet.len(), seen.dying.len())
+        );
         for job in 0..JOBS {
             let id = recovery_id(payload(job, "").as_bytes());
             let died: BTreeSet<String> = self.conn.smembers(keys.recovered(&id)).unwrap();
-            let lives = lives.iter().filter(|life| died.contains(self.of(**life).as_str()));
+            let lives = lives
+                .iter()
+                .filter(|life| died.contains(self.of(**life).as_str()));
             seen.recovered.extend(lives.map(|life| (job, *life)));
         }
         seen
@@ -425,7 +468,8 @@ async fn the_store_does_to_redis_what_the_model_says() {
             burials: 1,
         })
     };
-    let seed = std::env::var("GANDY_SEED").map_or_else(|_| fastrand::u64(..), |it| it.parse().unwrap());
+    let seed =
+        std::env::var("GANDY_SEED").map_or_else(|_| fastrand::u64(..), |it| it.parse().unwrap());
     println!("GANDY_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut steps, mut in_redis) = (0, 0);
@@ -439,7 +483,9 @@ async fn the_store_does_to_redis_what_the_model_says() {
             // A push that is repeated makes two jobs of the same bytes, which a sorted set takes for one and the model
             // for two.
             offers.retain(|action| *action != Action::LosePush);
-            let Some(mut action) = random.choice(&offers).copied() else { break };
+            let Some(mut action) = random.choice(&offers).copied() else {
+                break;
+            };
             if action.is_fault() {
                 action = random.choice(&offers).copied().unwrap();
             }
@@ -454,7 +500,10 @@ async fn the_store_does_to_redis_what_the_model_says() {
             }
             let lives: BTreeSet<Life> = state.lives().iter().collect();
             let (model, redis) = (Seen::of(&state.redis), real.look(&lives));
-            assert_eq!(redis, model, "left: Redis, right: the model; walk {walk} of seed {seed}: {way:#?}");
+            assert_eq!(
+                redis, model,
+                "left: Redis, right: the model; walk {walk} of seed {seed}: {way:#?}"
+            );
         }
     }
     println!("{WALKS} walks, {steps} steps, {in_redis} of them changed Redis, and all agree");

@@ -48,7 +48,10 @@ impl State {
     fn forget_marks(&mut self) {
         let marked = |redis: &Redis| redis.waiting.iter().any(|it| it.mark.number > 0);
         let promotes = |request: &Request| matches!(request, Request::Promote { .. });
-        if !marked(&self.redis) && !self.older.as_ref().is_some_and(marked) && !self.network.iter().any(promotes) {
+        if !marked(&self.redis)
+            && !self.older.as_ref().is_some_and(marked)
+            && !self.network.iter().any(promotes)
+        {
             return;
         }
         let (processes, network) = (self.processes, self.network);
@@ -91,7 +94,11 @@ impl State {
         for redis in std::iter::once(&mut self.redis).chain(&mut self.older) {
             redis.rename(&names);
         }
-        for process in self.processes.iter_mut().filter(|it| it.status != Status::Gone) {
+        for process in self
+            .processes
+            .iter_mut()
+            .filter(|it| it.status != Status::Gone)
+        {
             process.life = names.lives[usize::from(process.life)];
             for held in process.held.iter_mut() {
                 held.token = names.token(held.token);
@@ -124,7 +131,12 @@ impl State {
                 std::mem::discriminant(&call.reply).hash(&mut mixer);
             }
             let life = process.life;
-            (redis.fleet.has(life), redis.dying.has(life), redis.leases.has(life)).hash(&mut mixer);
+            (
+                redis.fleet.has(life),
+                redis.dying.has(life),
+                redis.leases.has(life),
+            )
+                .hash(&mut mixer);
             mixer.finish()
         };
         self.processes[..scene.workers].sort_by_key(looks);
@@ -138,13 +150,23 @@ impl State {
                 order.see(process.life);
                 process.held.iter().for_each(|it| order.see(it.token.life));
                 let requests = process.calls.iter().map(|call| &call.request);
-                requests.filter_map(Request::life).for_each(|it| order.see(it));
+                requests
+                    .filter_map(Request::life)
+                    .for_each(|it| order.see(it));
             }
         }
         let redis = &self.redis;
-        redis.fleet.iter().filter(|it| redis.leases.has(*it)).for_each(|it| order.see(it));
+        redis
+            .fleet
+            .iter()
+            .filter(|it| redis.leases.has(*it))
+            .for_each(|it| order.see(it));
         redis.fleet.iter().for_each(|it| order.see(it));
-        redis.dying.iter().filter(|it| redis.holds(*it)).for_each(|it| order.see(it));
+        redis
+            .dying
+            .iter()
+            .filter(|it| redis.holds(*it))
+            .for_each(|it| order.see(it));
         redis.dying.iter().for_each(|it| order.see(it));
         self.lives().iter().for_each(|it| order.see(it));
         order.names()
@@ -164,7 +186,11 @@ impl State {
         let mut inflight = self.redis.inflight;
         inflight.sort_unstable_by_key(|it| (lives[usize::from(it.token.life)], it.token.number));
         inflight.iter().for_each(|it| order.see(it.job));
-        self.redis.landing.iter().rev().for_each(|it| order.see(it.job));
+        self.redis
+            .landing
+            .iter()
+            .rev()
+            .for_each(|it| order.see(it.job));
         self.redis.queue.iter().rev().for_each(|it| order.see(*it));
         self.redis.waiting.iter().for_each(|it| order.see(it.job));
         let mut rest: [Job; JOBS] = std::array::from_fn(|job| job as Job);
@@ -179,7 +205,10 @@ impl State {
     fn note_numbers(&self, numbers: &mut [u64; LIVES]) {
         let mut note = |token: Token| {
             if token.number > 0 {
-                assert!(token.number < 64, "token numbers are renamed before they grow so large");
+                assert!(
+                    token.number < 64,
+                    "token numbers are renamed before they grow so large"
+                );
                 numbers[usize::from(token.life)] |= 1 << token.number;
             }
         };
@@ -258,7 +287,9 @@ impl Redis {
 impl Names {
     fn set(&self, lives: crate::Lives) -> crate::Lives {
         let mut renamed = crate::Lives::default();
-        lives.iter().for_each(|it| renamed.add(self.lives[usize::from(it)]));
+        lives
+            .iter()
+            .for_each(|it| renamed.add(self.lives[usize::from(it)]));
         renamed
     }
 
@@ -332,9 +363,7 @@ impl Names {
                     jobs: renamed,
                 }
             }
-            crate::Reply::Held(Some(job)) => {
-                crate::Reply::Held(Some(self.jobs[usize::from(job)]))
-            }
+            crate::Reply::Held(Some(job)) => crate::Reply::Held(Some(self.jobs[usize::from(job)])),
             other => other,
         }
     }

@@ -1,11 +1,7 @@
 //! The end of every story: nothing more goes wrong, everybody who may act acts some time, and every job comes to its end
 //! (P1). Also checked on the way: everything else.
 
-use crate::{
-    Action, Budget, Kind, Scene, State,
-    invariant::Breach,
-    state::Status,
-};
+use crate::{Action, Budget, Kind, Scene, State, invariant::Breach, state::Status};
 
 /// Steps after which a job that is not done never will be. A drain takes about fifty.
 const STEPS_MAX: usize = 20_000;
@@ -43,7 +39,9 @@ pub fn drain(state: &State, scene: &Scene, seed: u64) -> Result<usize, Breach> {
         }
         state.budget.boots = u8::from(!up(&state));
         state.offers(&scene, &mut offers);
-        let Some(action) = random.choice(&offers) else { break };
+        let Some(action) = random.choice(&offers) else {
+            break;
+        };
         state.apply(&scene, *action);
         state.tidy(&scene);
         if let Some(breach) = state.breach(&scene, None) {
@@ -59,6 +57,9 @@ pub fn drain(state: &State, scene: &Scene, seed: u64) -> Result<usize, Breach> {
         .collect();
     Err(Breach {
         kind: Kind::Stuck,
-        text: format!("without any further fault job {} never ends", left.join(", ")),
+        text: format!(
+            "without any further fault job {} never ends",
+            left.join(", ")
+        ),
     })
 }

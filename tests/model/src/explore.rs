@@ -6,7 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Action, Kind, Scene, State, drain::drain, hash::Mixer, invariant::Breach, trace::Trace};
+use crate::{
+    Action, Kind, Scene, State, drain::drain, hash::Mixer, invariant::Breach, trace::Trace,
+};
 
 /// How to search.
 #[derive(Debug, Clone, Copy)]
@@ -166,7 +168,10 @@ impl<'a> Explorer<'a> {
         layer.push((place, state));
         let only = self.search.only;
         let breach = state.breach(self.scene, only);
-        if breach.is_some() || self.search.drain_every == 0 || only.is_some_and(|it| it != Kind::Stuck) {
+        if breach.is_some()
+            || self.search.drain_every == 0
+            || only.is_some_and(|it| it != Kind::Stuck)
+        {
             return breach;
         }
         let skipped = self.search.quiet && !state.network.is_empty();

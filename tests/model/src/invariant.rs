@@ -58,7 +58,9 @@ impl State {
             (Kind::Confused, i4_a_token_means_one_job),
             (Kind::TooManyRuns, p3_extra_runs_are_bounded),
         ];
-        let checks = CHECKS.iter().filter(|(kind, _)| only.is_none_or(|only| *kind == only));
+        let checks = CHECKS
+            .iter()
+            .filter(|(kind, _)| only.is_none_or(|only| *kind == only));
         checks
             .flat_map(|(_, check)| (0..scene.jobs as Job).map(move |job| check(self, job)))
             .flatten()
@@ -83,7 +85,10 @@ fn i1_no_copy_is_lost(state: &State, job: Job) -> Option<Breach> {
     if there >= came {
         return None;
     }
-    breach(Kind::Lost, format!("job {job} is in no key of Redis and not done"))
+    breach(
+        Kind::Lost,
+        format!("job {job} is in no key of Redis and not done"),
+    )
 }
 
 /// A job in flight is seen by its process or by the reaper, one in a landing list by every claim. The slow sweep of the
@@ -94,13 +99,17 @@ fn i1_somebody_looks_where_a_job_is(state: &State, job: Job) -> Option<Breach> {
     let mut inflight = redis.inflight.iter();
     if let Some(entry) = inflight.find(|it| it.job == job && !known(it.token.life)) {
         let life = name(entry.token.life);
-        let text = format!("job {job} is in flight under identity {life}, which is neither living nor dying");
+        let text = format!(
+            "job {job} is in flight under identity {life}, which is neither living nor dying"
+        );
         return breach(Kind::OutOfSight, text);
     }
     let mut landing = redis.landing.iter();
     let landed = landing.find(|it| it.job == job && !known(it.owner))?;
     let life = name(landed.owner);
-    let text = format!("job {job} lies in the landing list of identity {life}, which is neither living nor dying");
+    let text = format!(
+        "job {job} lies in the landing list of identity {life}, which is neither living nor dying"
+    );
     breach(Kind::OutOfSight, text)
 }
 
@@ -109,7 +118,10 @@ fn i3_no_copy_comes_from_nowhere(state: &State, job: Job) -> Option<Breach> {
     if there <= came {
         return None;
     }
-    breach(Kind::Doubled, format!("job {job} came {came} times and is there or done {there} times"))
+    breach(
+        Kind::Doubled,
+        format!("job {job} came {came} times and is there or done {there} times"),
+    )
 }
 
 fn i4_a_token_means_one_job(state: &State, job: Job) -> Option<Breach> {
@@ -119,7 +131,10 @@ fn i4_a_token_means_one_job(state: &State, job: Job) -> Option<Breach> {
             let other = redis.find(held.token).map(|at| redis.inflight[at].job);
             if let Some(other) = other.filter(|other| *other != job) {
                 let worker = worker(place);
-                let text = format!("token {} is job {job} to {worker} and job {other} in Redis", held.token);
+                let text = format!(
+                    "token {} is job {job} to {worker} and job {other} in Redis",
+                    held.token
+                );
                 return breach(Kind::Confused, text);
             }
         }
@@ -139,7 +154,9 @@ fn p3_extra_runs_are_bounded(state: &State, job: Job) -> Option<Breach> {
     if state.credit[usize::from(job)] >= 0 {
         return None;
     }
-    let text = format!("job {job} was begun once more than pushes, retries, deaths, lost leases and failovers explain");
+    let text = format!(
+        "job {job} was begun once more than pushes, retries, deaths, lost leases and failovers explain"
+    );
     breach(Kind::TooManyRuns, text)
 }
 

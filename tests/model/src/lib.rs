@@ -64,8 +64,8 @@ pub use request::{Request, Way};
 pub use rules::Rules;
 pub use scene::Scene;
 pub use state::{
-    Call, Entry, Held, JOBS, Job, LIVES, Landed, Life, Lives, NOBODY, PROCESSES, Process, Redis, Reply, Run, State,
-    Status, Tally, Token, Waiting,
+    Call, Entry, Held, JOBS, Job, LIVES, Landed, Life, Lives, NOBODY, PROCESSES, Process, Redis,
+    Reply, Run, State, Status, Tally, Token, Waiting,
 };
 pub use trace::Trace;
 pub use walk::{Walked, walk};

@@ -14,7 +14,8 @@ impl State {
         into.clear();
         if usize::from(self.acknowledged) < scene.jobs {
             into.push(Action::Push);
-            if self.budget.losses > 0 && self.network.room() > 0 && self.has_copies_to_spare(scene) {
+            if self.budget.losses > 0 && self.network.room() > 0 && self.has_copies_to_spare(scene)
+            {
                 into.push(Action::LosePush);
             }
         }
@@ -57,7 +58,10 @@ impl State {
     }
 
     fn offer_claims(&self, scene: &Scene, place: usize, process: &Process, into: &mut Vec<Action>) {
-        let asks = process.calls.iter().filter(|call| call.request.wanted() > 0);
+        let asks = process
+            .calls
+            .iter()
+            .filter(|call| call.request.wanted() > 0);
         let full = asks.count() >= scene.depth || process.calls.room() == 0;
         if full || !self.may_claim(scene, process) || process.free(scene) == 0 {
             return;
@@ -158,7 +162,13 @@ impl State {
         }
     }
 
-    fn offer_network(&self, scene: &Scene, place: usize, process: &Process, into: &mut Vec<Action>) {
+    fn offer_network(
+        &self,
+        scene: &Scene,
+        place: usize,
+        process: &Process,
+        into: &mut Vec<Action>,
+    ) {
         for (number, call) in process.calls.iter().enumerate() {
             if call.reply == Reply::Pending {
                 into.push(Action::Run(place, number));
@@ -259,7 +269,11 @@ impl State {
             others.drop(life);
             others.0.count_ones() + 1
         };
-        let aboard = self.redis.inflight.iter().filter(|it| it.token.life == life);
+        let aboard = self
+            .redis
+            .inflight
+            .iter()
+            .filter(|it| it.token.life == life);
         let suspects = aboard.filter(|it| deaths(it.job) >= DEATHS_MAX).count();
         let deaths = deaths(entry.job);
         let way = match deaths {

@@ -44,6 +44,10 @@ impl Rules {
 
     /// Whether tokens and identities that are gone stay gone, so that a request about them can be forgotten.
     pub(crate) fn settle(&self) -> bool {
-        self.fence && self.life_check && self.own_tokens && self.look_again && self.ownerless_landing
+        self.fence
+            && self.life_check
+            && self.own_tokens
+            && self.look_again
+            && self.ownerless_landing
     }
 }

@@ -269,9 +269,13 @@ impl Process {
     #[must_use]
     pub fn free(&self, scene: &Scene) -> usize {
         let busy = |held: &&Held| matches!(held.run, Run::Waiting | Run::Running);
-        let brings = |request: &Request| request.wanted() + usize::from(matches!(request, Request::Read { .. }));
+        let brings = |request: &Request| {
+            request.wanted() + usize::from(matches!(request, Request::Read { .. }))
+        };
         let awaited: usize = self.calls.iter().map(|call| brings(&call.request)).sum();
-        let slots = scene.slots.saturating_sub(self.held.iter().filter(busy).count());
+        let slots = scene
+            .slots
+            .saturating_sub(self.held.iter().filter(busy).count());
         slots.min(self.held.room()).saturating_sub(awaited)
     }
 }
@@ -336,7 +340,10 @@ impl State {
         let mut lives = Lives::default();
         for redis in std::iter::once(&self.redis).chain(&self.older) {
             lives.0 |= redis.fleet.0 | redis.dying.0 | redis.leases.0;
-            redis.inflight.iter().for_each(|it| lives.add(it.token.life));
+            redis
+                .inflight
+                .iter()
+                .for_each(|it| lives.add(it.token.life));
             redis.recovered.iter().for_each(|set| lives.0 |= set.0);
             for landed in redis.landing.iter().filter(|it| it.owner != NOBODY) {
                 lives.add(landed.owner);
@@ -349,10 +356,14 @@ impl State {
             lives.add(process.life);
             process.held.iter().for_each(|it| lives.add(it.token.life));
             let requests = process.calls.iter().map(|call| &call.request);
-            requests.filter_map(Request::life).for_each(|it| lives.add(it));
+            requests
+                .filter_map(Request::life)
+                .for_each(|it| lives.add(it));
         }
         let requests = self.network.iter();
-        requests.filter_map(Request::life).for_each(|it| lives.add(it));
+        requests
+            .filter_map(Request::life)
+            .for_each(|it| lives.add(it));
         lives
     }
 
@@ -379,7 +390,10 @@ impl State {
         }
         for process in &self.processes {
             process.held.iter().for_each(|it| see(it.token));
-            process.calls.iter().for_each(|it| see(it.request.last_token()));
+            process
+                .calls
+                .iter()
+                .for_each(|it| see(it.request.last_token()));
         }
         self.network.iter().for_each(|it| see(it.last_token()));
         largest + 1

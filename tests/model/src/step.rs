@@ -141,7 +141,11 @@ impl State {
         let token = self.draw(place);
         let request = Request::Claim {
             life: token.life,
-            first: if scene.rules.own_tokens { token.number } else { 0 },
+            first: if scene.rules.own_tokens {
+                token.number
+            } else {
+                0
+            },
             wanted: free.min(scene.batch) as u8,
         };
         self.call(place, request);
@@ -337,14 +341,25 @@ impl State {
         for process in &mut self.processes {
             let claims = process.calls.iter().any(|call| call.request.wanted() > 0);
             process.curious |= claims;
-            for call in process.calls.iter().filter(|call| call.reply == Reply::Pending) {
-                if let Request::GiveBack { token, remembered: false, .. } = call.request {
+            for call in process
+                .calls
+                .iter()
+                .filter(|call| call.reply == Reply::Pending)
+            {
+                if let Request::GiveBack {
+                    token,
+                    remembered: false,
+                    ..
+                } = call.request
+                {
                     process.held.retain(|held| held.token != token);
                 }
             }
             process.calls.retain(|call| call.reply != Reply::Pending);
         }
-        let Some(older) = self.older.take() else { return };
+        let Some(older) = self.older.take() else {
+            return;
+        };
         let newer = std::mem::replace(&mut self.redis, older);
         for job in older.undone_since(&newer) {
             self.allow(job);
@@ -370,7 +385,13 @@ impl Redis {
         let waits = |redis: &Self| -> Vec<Job> {
             let landed = redis.landing.iter().map(|it| it.job);
             let later = redis.waiting.iter().map(|it| it.job);
-            redis.queue.iter().copied().chain(landed).chain(later).collect()
+            redis
+                .queue
+                .iter()
+                .copied()
+                .chain(landed)
+                .chain(later)
+                .collect()
         };
         let mut still = waits(newer);
         for job in waits(self) {

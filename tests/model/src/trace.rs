@@ -31,7 +31,8 @@ impl Trace {
 
     pub(crate) fn add(&mut self, before: &State, action: Action, after: &State) {
         let text = describe(before, action, after);
-        self.steps.push(format!("{text:<76} {}", Keys(&after.redis)));
+        self.steps
+            .push(format!("{text:<76} {}", Keys(&after.redis)));
     }
 
     /// The trace of these actions from the beginning on.
@@ -73,9 +74,17 @@ impl fmt::Display for Keys<'_> {
             write!(f, " | landing {}", words(landed))?;
         }
         let inflight = redis.inflight.iter();
-        write!(f, " | in flight {}", words(inflight.map(|it| format!("{}={}", it.token, it.job))))?;
+        write!(
+            f,
+            " | in flight {}",
+            words(inflight.map(|it| format!("{}={}", it.token, it.job)))
+        )?;
         if !redis.waiting.is_empty() {
-            write!(f, " | retry {}", words(redis.waiting.iter().map(|it| it.job)))?;
+            write!(
+                f,
+                " | retry {}",
+                words(redis.waiting.iter().map(|it| it.job))
+            )?;
         }
         write!(f, " | fleet {}", words(redis.fleet.iter().map(name)))?;
         if redis.dying.iter().next().is_some() {
@@ -90,7 +99,11 @@ fn words(items: impl Iterator<Item = impl fmt::Display>) -> String {
     for item in items {
         let _ = write!(text, "{}{item}", if text.is_empty() { "" } else { " " });
     }
-    if text.is_empty() { "-".to_owned() } else { text }
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
+    }
 }
 
 /// One step in words.
@@ -98,15 +111,29 @@ fn describe(state: &State, action: Action, after: &State) -> String {
     let identity = |place: usize| name(after.processes[place].life);
     match action {
         Action::Push => format!("a producer pushes job {}", state.acknowledged),
-        Action::LosePush => format!("a producer sends job {}, no reply comes", state.acknowledged),
+        Action::LosePush => format!(
+            "a producer sends job {}, no reply comes",
+            state.acknowledged
+        ),
         Action::Claim(place) => {
             let calls = after.processes[place].calls;
             let mut sent = calls.iter().map(|call| call.request);
             let claim = sent.find(|it| matches!(it, Request::Claim { .. }));
-            format!("{} sends: {}", worker(place), sentence(claim.unwrap_or_default()))
+            format!(
+                "{} sends: {}",
+                worker(place),
+                sentence(claim.unwrap_or_default())
+            )
         }
-        Action::Wait(place) => format!("{} blocks on the queue, a claim right behind", worker(place)),
-        Action::Start(place, token) => format!("{} begins to run {}", worker(place), held(state, place, token)),
+        Action::Wait(place) => format!(
+            "{} blocks on the queue, a claim right behind",
+            worker(place)
+        ),
+        Action::Start(place, token) => format!(
+            "{} begins to run {}",
+            worker(place),
+            held(state, place, token)
+        ),
         Action::End(place, token, run) => {
             let job = held(state, place, token);
             let how = match run {
@@ -117,14 +144,39 @@ fn describe(state: &State, action: Action, after: &State) -> String {
             };
             format!("{}: {job} {how}", worker(place))
         }
-        Action::Repeat(place, token) => format!("{} tells the end of {} again", worker(place), held(state, place, token)),
-        Action::Stall(place, token) => format!("{}'s lease thread gives {} back", worker(place), held(state, place, token)),
-        Action::Adopt(place, token) => format!("{} finds {token} among what it holds, and reads it", worker(place)),
-        Action::Reject(place, token) => format!("{} finds {token} among what it holds, and gives it back", worker(place)),
-        Action::Look(place) => format!("{} has compared once with what Redis says it holds", worker(place)),
-        Action::Renew(place) if after.processes[place].over => format!("{} learns that identity {} is dead", worker(place), identity(place)),
-        Action::Renew(place) => format!("{} renews the lease of {}", worker(place), identity(place)),
-        Action::Begin(place) => format!("{} begins a new life as {}", worker(place), identity(place)),
+        Action::Repeat(place, token) => format!(
+            "{} tells the end of {} again",
+            worker(place),
+            held(state, place, token)
+        ),
+        Action::Stall(place, token) => format!(
+            "{}'s lease thread gives {} back",
+            worker(place),
+            held(state, place, token)
+        ),
+        Action::Adopt(place, token) => format!(
+            "{} finds {token} among what it holds, and reads it",
+            worker(place)
+        ),
+        Action::Reject(place, token) => format!(
+            "{} finds {token} among what it holds, and gives it back",
+            worker(place)
+        ),
+        Action::Look(place) => format!(
+            "{} has compared once with what Redis says it holds",
+            worker(place)
+        ),
+        Action::Renew(place) if after.processes[place].over => format!(
+            "{} learns that identity {} is dead",
+            worker(place),
+            identity(place)
+        ),
+        Action::Renew(place) => {
+            format!("{} renews the lease of {}", worker(place), identity(place))
+        }
+        Action::Begin(place) => {
+            format!("{} begins a new life as {}", worker(place), identity(place))
+        }
         Action::LoseRegistration(place) => format!("{} registers, no reply comes", worker(place)),
         Action::Leave(place) => format!("{} leaves the fleet", worker(place)),
         Action::Exit(place) => format!("{} ends", worker(place)),
@@ -134,10 +186,17 @@ fn describe(state: &State, action: Action, after: &State) -> String {
         }
         Action::Half(place, number) => {
             let request = state.processes[place].calls[number].request;
-            format!("Redis stops in the middle of {}'s: {}", worker(place), sentence(request))
+            format!(
+                "Redis stops in the middle of {}'s: {}",
+                worker(place),
+                sentence(request)
+            )
         }
         Action::RunLate(at) => format!("Redis runs: {}", sentence(state.network[at])),
-        Action::HalfLate(at) => format!("Redis stops in the middle of: {}", sentence(state.network[at])),
+        Action::HalfLate(at) => format!(
+            "Redis stops in the middle of: {}",
+            sentence(state.network[at])
+        ),
         Action::Send(request) => format!("a reaper or promoter sends: {}", sentence(request)),
         Action::Crash(place) => format!("{} DIES", worker(place)),
         Action::Freeze(place) => format!("{} FREEZES", worker(place)),
@@ -145,7 +204,11 @@ fn describe(state: &State, action: Action, after: &State) -> String {
         Action::Lapse(life) => format!("the LEASE of {} runs out", name(life)),
         Action::Lose(place, number) => {
             let request = state.processes[place].calls[number].request;
-            format!("{} gives up on the REPLY to: {}", worker(place), sentence(request))
+            format!(
+                "{} gives up on the REPLY to: {}",
+                worker(place),
+                sentence(request)
+            )
         }
         Action::Boot(place) => format!("{} starts anew as {}", worker(place), identity(place)),
         Action::Snapshot => "the replica falls behind from here on".to_owned(),
@@ -166,9 +229,20 @@ fn sentence(request: Request) -> String {
     match request {
         Request::Nothing => "nothing".to_owned(),
         Request::Push { job } => format!("push job {job}"),
-        Request::Claim { life, first: 0, wanted } => format!("claim {wanted} as {}", name(life)),
-        Request::Claim { life, first, wanted } => format!("claim {wanted} as {}{first}", name(life)),
-        Request::Wait { token, moved: false } => format!("blocking move, then claim as {token}"),
+        Request::Claim {
+            life,
+            first: 0,
+            wanted,
+        } => format!("claim {wanted} as {}", name(life)),
+        Request::Claim {
+            life,
+            first,
+            wanted,
+        } => format!("claim {wanted} as {}{first}", name(life)),
+        Request::Wait {
+            token,
+            moved: false,
+        } => format!("blocking move, then claim as {token}"),
         Request::Wait { token, moved: true } => format!("claim what landed as {token}"),
         Request::Finish { token, job } => format!("finish {token} (job {job})"),
         Request::Settle { token, job, buries } => {

@@ -34,7 +34,11 @@ impl std::fmt::Display for Walked {
             self.faults,
             self.seed,
             self.took.as_secs_f64(),
-            if self.broken.is_some() { "BROKEN" } else { "none broken" }
+            if self.broken.is_some() {
+                "BROKEN"
+            } else {
+                "none broken"
+            }
         )
     }
 }
@@ -68,7 +72,9 @@ fn one_way(scene: &Scene, seed: u64, length: usize, walked: &mut Walked) -> Opti
     let mut offers = Vec::new();
     for _ in 0..length {
         state.offers(scene, &mut offers);
-        let Some(action) = choose(&offers, &mut random) else { break };
+        let Some(action) = choose(&offers, &mut random) else {
+            break;
+        };
         walked.steps += 1;
         way.push(action);
         let budget = state.budget;

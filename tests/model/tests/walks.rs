@@ -10,7 +10,10 @@ fn walks(few: usize) -> usize {
 /// From the clock, or from `GANDY_SEED` to walk the same ways again.
 fn seed() -> u64 {
     let given = std::env::var("GANDY_SEED").ok();
-    given.map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("GANDY_SEED is a number"))
+    given.map_or_else(
+        || fastrand::u64(..),
+        |seed| seed.parse().expect("GANDY_SEED is a number"),
+    )
 }
 
 fn holds(scene: &Scene, count: usize, length: usize) {
