@@ -203,6 +203,13 @@ impl Real {
                 let expected = redis.find(read).map(|at| redis.inflight[at].job);
                 assert_eq!(held, expected);
             }
+            _ => self.run_chore(redis, request).await,
+        }
+    }
+
+    /// The same for the fleet's chores.
+    async fn run_chore(&mut self, redis: &Redis, request: Request) {
+        match request {
             Request::Condemn { life } => {
                 self.line.condemn(&self.of(life)).await.unwrap();
             }
@@ -227,6 +234,7 @@ impl Real {
                 self.line.unland(QUEUE).await.unwrap();
             }
             Request::Promote { entry } => self.promote(redis, entry).await,
+            _ => {}
         }
     }
 

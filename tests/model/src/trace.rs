@@ -108,112 +108,106 @@ fn words(items: impl Iterator<Item = impl fmt::Display>) -> String {
 
 /// One step in words.
 fn describe(state: &State, action: Action, after: &State) -> String {
-    let identity = |place: usize| name(after.processes[place].life);
+    let call = |place: usize, number: usize| sentence(state.processes[place].calls[number].request);
     match action {
         Action::Push => format!("a producer pushes job {}", state.acknowledged),
-        Action::LosePush => format!(
-            "a producer sends job {}, no reply comes",
-            state.acknowledged
-        ),
+        Action::LosePush => {
+            let job = state.acknowledged;
+            format!("a producer sends job {job}, no reply comes")
+        }
+        Action::Run(place, number) => {
+            format!("Redis runs {}'s: {}", worker(place), call(place, number))
+        }
+        Action::Half(place, number) => {
+            let (worker, request) = (worker(place), call(place, number));
+            format!("Redis stops in the middle of {worker}'s: {request}")
+        }
+        Action::RunLate(at) => format!("Redis runs: {}", sentence(state.network[at])),
+        Action::HalfLate(at) => {
+            let request = sentence(state.network[at]);
+            format!("Redis stops in the middle of: {request}")
+        }
+        Action::Send(request) => format!("a reaper or promoter sends: {}", sentence(request)),
+        Action::Lapse(life) => format!("the LEASE of {} runs out", name(life)),
+        Action::Lose(place, number) => {
+            let (worker, request) = (worker(place), call(place, number));
+            format!("{worker} gives up on the REPLY to: {request}")
+        }
+        Action::Snapshot => "the replica falls behind from here on".to_owned(),
+        Action::Failover => "FAILOVER to the replica".to_owned(),
+        Action::Crash(place) => format!("{} DIES", worker(place)),
+        Action::Freeze(place) => format!("{} FREEZES", worker(place)),
+        Action::Thaw(place) => format!("{} goes on", worker(place)),
+        Action::LoseRegistration(place) => format!("{} registers, no reply comes", worker(place)),
+        Action::Leave(place) => format!("{} leaves the fleet", worker(place)),
+        Action::Exit(place) => format!("{} ends", worker(place)),
+        Action::Boot(place) | Action::Begin(place) | Action::Renew(place) => {
+            let identity = name(after.processes[place].life);
+            let what = match action {
+                Action::Boot(_) => "starts anew as",
+                Action::Begin(_) => "begins a new life as",
+                _ if after.processes[place].over => "learns of the death of",
+                _ => "renews the lease of",
+            };
+            format!("{} {what} {identity}", worker(place))
+        }
+        _ => describe_work(state, action, after),
+    }
+}
+
+/// What a worker does with its jobs, in words.
+fn describe_work(state: &State, action: Action, after: &State) -> String {
+    let (place, what) = match action {
         Action::Claim(place) => {
             let calls = after.processes[place].calls;
             let mut sent = calls.iter().map(|call| call.request);
             let claim = sent.find(|it| matches!(it, Request::Claim { .. }));
-            format!(
-                "{} sends: {}",
-                worker(place),
-                sentence(claim.unwrap_or_default())
-            )
+            let claim = sentence(claim.unwrap_or_default());
+            (place, format!("sends: {claim}"))
         }
-        Action::Wait(place) => format!(
-            "{} blocks on the queue, a claim right behind",
-            worker(place)
-        ),
-        Action::Start(place, token) => format!(
-            "{} begins to run {}",
-            worker(place),
-            held(state, place, token)
+        Action::Wait(place) => {
+            let what = "blocks on the queue, a claim right behind";
+            (place, what.to_owned())
+        }
+        Action::Start(place, token) => (
+            place,
+            format!("begins to run {}", held(state, place, token)),
         ),
         Action::End(place, token, run) => {
-            let job = held(state, place, token);
             let how = match run {
-                Run::Finishing => "has run well; finish is sent",
+                Run::Finishing => "has run; finish is sent",
                 Run::Retrying => "has failed; its retry is sent",
                 Run::Burying => "has failed for good; its burial is sent",
                 _ => "is not begun and goes back",
             };
-            format!("{}: {job} {how}", worker(place))
+            (place, format!("says: {} {how}", held(state, place, token)))
         }
-        Action::Repeat(place, token) => format!(
-            "{} tells the end of {} again",
-            worker(place),
-            held(state, place, token)
-        ),
-        Action::Stall(place, token) => format!(
-            "{}'s lease thread gives {} back",
-            worker(place),
-            held(state, place, token)
-        ),
-        Action::Adopt(place, token) => format!(
-            "{} finds {token} among what it holds, and reads it",
-            worker(place)
-        ),
-        Action::Reject(place, token) => format!(
-            "{} finds {token} among what it holds, and gives it back",
-            worker(place)
-        ),
-        Action::Look(place) => format!(
-            "{} has compared once with what Redis says it holds",
-            worker(place)
-        ),
-        Action::Renew(place) if after.processes[place].over => format!(
-            "{} learns that identity {} is dead",
-            worker(place),
-            identity(place)
-        ),
-        Action::Renew(place) => {
-            format!("{} renews the lease of {}", worker(place), identity(place))
+        Action::Repeat(place, token) => {
+            let job = held(state, place, token);
+            (place, format!("tells the end of {job} again"))
         }
-        Action::Begin(place) => {
-            format!("{} begins a new life as {}", worker(place), identity(place))
-        }
-        Action::LoseRegistration(place) => format!("{} registers, no reply comes", worker(place)),
-        Action::Leave(place) => format!("{} leaves the fleet", worker(place)),
-        Action::Exit(place) => format!("{} ends", worker(place)),
-        Action::Run(place, number) => {
-            let request = state.processes[place].calls[number].request;
-            format!("Redis runs {}'s: {}", worker(place), sentence(request))
-        }
-        Action::Half(place, number) => {
-            let request = state.processes[place].calls[number].request;
-            format!(
-                "Redis stops in the middle of {}'s: {}",
-                worker(place),
-                sentence(request)
+        Action::Stall(place, token) => {
+            let job = held(state, place, token);
+            (
+                place,
+                format!("stands still, its lease thread gives {job} back"),
             )
         }
-        Action::RunLate(at) => format!("Redis runs: {}", sentence(state.network[at])),
-        Action::HalfLate(at) => format!(
-            "Redis stops in the middle of: {}",
-            sentence(state.network[at])
+        Action::Adopt(place, token) => (
+            place,
+            format!("finds {token} among what it holds, and reads it"),
         ),
-        Action::Send(request) => format!("a reaper or promoter sends: {}", sentence(request)),
-        Action::Crash(place) => format!("{} DIES", worker(place)),
-        Action::Freeze(place) => format!("{} FREEZES", worker(place)),
-        Action::Thaw(place) => format!("{} goes on", worker(place)),
-        Action::Lapse(life) => format!("the LEASE of {} runs out", name(life)),
-        Action::Lose(place, number) => {
-            let request = state.processes[place].calls[number].request;
-            format!(
-                "{} gives up on the REPLY to: {}",
-                worker(place),
-                sentence(request)
-            )
+        Action::Reject(place, token) => {
+            let what = format!("finds {token} among what it holds, and gives it back");
+            (place, what)
         }
-        Action::Boot(place) => format!("{} starts anew as {}", worker(place), identity(place)),
-        Action::Snapshot => "the replica falls behind from here on".to_owned(),
-        Action::Failover => "FAILOVER to the replica".to_owned(),
-    }
+        Action::Look(place) => {
+            let what = "has compared once with what Redis says it holds";
+            (place, what.to_owned())
+        }
+        _ => return format!("{action:?}"),
+    };
+    format!("{} {what}", worker(place))
 }
 
 fn held(state: &State, place: usize, token: Token) -> String {
