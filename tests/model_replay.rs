@@ -302,9 +302,8 @@ impl Real {
                 member: member.into_bytes(),
                 score,
             };
-            let step = self
-                .line
-                .promote(from, Grave::default(), &[(due, promotion)]);
+            let entries = [(due, promotion)];
+            let step = self.line.promote(from, Grave::default(), &entries);
             let promoted = step.await.unwrap();
             assert_eq!(promoted.pushed, usize::from(there), "{promoted:?}");
             return;
