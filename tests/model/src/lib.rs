@@ -11,7 +11,7 @@
 //!   claims, blocking moves, runs that end well or badly, strays taken in or given back, renewal, a new life after a
 //!   death, shutdown. And the fleet's chores: condemn, reap, forget, unland, promote.
 //! * The network: a request is sent, and run at any later time, in any order, once or never, also when its sender is
-//!   dead or no longer waits.
+//!   dead or no longer waits. No connection lives through a failover.
 //! * Faults, each with a budget: [`Budget`].
 //!
 //! # What is checked
@@ -22,12 +22,12 @@
 //!
 //! # What is not
 //! * Time. A lease may run out, a due entry may be promoted, a process may be slow whenever it likes: more than can
-//!   happen. So the bounds in seconds (P2, P6), the vigil of the reapers (I8) and the pause of a worker without lease (I9)
-//!   are not used, and not shown either.
+//!   happen. So the bounds in seconds (P2, P6) are not shown, and the vigil of the reapers (I8) is not used. That a worker
+//!   without a lease claims nothing (I9) is used only where Redis may fail over: everything else holds without it.
 //! * Payloads (I5, I12), pauses, several queues, bounds of work (I6), the slow sweep: the model must hold without that net.
 //! * Steps that are merged because nothing can come between that matters. Reading what a script then looks at again is
 //!   one step with sending it. A renewal and a registration are made in one step: run late, they make a lease longer or
-//!   let a dead identity join, and both are possible as faults. Of the jobs that one script moves, each moves alone.
+//!   let a dead identity join, and both are possible as faults. Jobs that one script ends or gives back go one by one.
 //!
 //! # How
 //! [`explore`] sees every state of a [`Scene`], breadth first; states that differ in nothing but names are one. [`walk`]

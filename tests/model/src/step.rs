@@ -1,7 +1,7 @@
 //! What each action changes outside Redis, and what a process makes of a reply.
 
 use crate::{
-    Action, Call, List, Request, Scene, State,
+    Action, Call, Request, Scene, State,
     arrow::Manner,
     state::{Entry, Held, Job, Life, Process, Redis, Reply, Run, Status, Token},
 };
@@ -334,10 +334,10 @@ impl State {
     }
 
     /// The replica takes over. What it does not know was never done; and no connection lives on, so that what was under
-    /// way and the old primary did not run is never run.
+    /// way and the old primary did not run is never run. A chore may have read before, and send what it decided after.
     fn fail_over(&mut self) {
         self.budget.failovers -= 1;
-        self.network = List::default();
+        self.network.retain(Request::is_chore);
         for process in &mut self.processes {
             let claims = process.calls.iter().any(|call| call.request.wanted() > 0);
             process.curious |= claims;
