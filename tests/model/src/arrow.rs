@@ -235,7 +235,7 @@ impl State {
 
     /// `return.lua` for a dead process: only while it is among the dying.
     fn reap(&mut self, token: Token, job: Job, way: Way, charged: bool, manner: Manner<'_>) {
-        if manner.rules.look_again && !self.redis.dying.has(token.life) {
+        if manner.rules.reap_guard && !self.redis.dying.has(token.life) {
             return;
         }
         if charged && let Some(at) = self.redis.find(token) {

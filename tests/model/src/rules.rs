@@ -1,6 +1,7 @@
 //! The rules that can be left out, to see what breaks.
 
-/// Which rules of the protocol are kept. The first six are those that the design calls necessary.
+/// Which rules of the protocol are kept. The first seven are the six that the design calls necessary: one
+/// of them stands in two scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Fail, give back and reap act only while the token is in flight (I3).
@@ -11,8 +12,10 @@ pub struct Rules {
     pub adoption: bool,
     /// A process draws its tokens from a counter of its own, never from Redis (I4).
     pub own_tokens: bool,
-    /// Condemning looks at the lease again; reaping looks again whether the process is among the dying (I8).
+    /// Condemning looks at the lease again (I8).
     pub look_again: bool,
+    /// Each step of reaping looks again whether the process is among the dying (I8).
+    pub reap_guard: bool,
     /// A landing list belongs to its queue and not to a process.
     pub ownerless_landing: bool,
     /// In every step the write that keeps comes before the one that removes (I2).
@@ -35,6 +38,7 @@ impl Rules {
         adoption: true,
         own_tokens: true,
         look_again: true,
+        reap_guard: true,
         ownerless_landing: true,
         keep_first: true,
         lease_gate: true,

@@ -137,6 +137,7 @@ fn without_tokens_drawn_by_the_process_it_breaks() {
 fn without_a_second_look_at_death_it_breaks() {
     let rules = Rules {
         look_again: false,
+        reap_guard: false,
         ..Rules::ALL
     };
     let budget = Budget {
@@ -147,6 +148,40 @@ fn without_a_second_look_at_death_it_breaks() {
         &scene("without looking at death again", rules, budget),
         Kind::TooManyRuns,
     );
+}
+
+/// Of the two places where death is looked at again, the lease is what these promises need. The other look, in each step
+/// of reaping, is a second belt: tokens never come back, so a late reap finds nothing of a life that goes on, unless Redis
+/// fails over, and then the job was in flight at a lost lease anyway. Where this test fails, the belt has work to do.
+#[test]
+fn without_the_look_of_each_reap_step_alone_nothing_breaks() {
+    let rules = Rules {
+        reap_guard: false,
+        ..Rules::ALL
+    };
+    let none = Budget {
+        failovers: 1,
+        ..Budget::default()
+    };
+    let budgets = [
+        Budget { crashes: 1, ..none },
+        Budget { lapses: 1, ..none },
+        Budget { freezes: 1, ..none },
+        Budget { losses: 1, ..none },
+        Budget {
+            failovers: 2,
+            ..none
+        },
+    ];
+    for budget in budgets {
+        let scene = scene("without the guard of reaping", rules, budget);
+        let report = explore(&scene, &Search::default());
+        println!("{report}");
+        if let Some(trace) = report.broken {
+            panic!("{trace}");
+        }
+        assert!(!report.cut);
+    }
 }
 
 #[test]
