@@ -10,7 +10,8 @@ use std::{
 };
 
 use gandy_model::{
-    Action, Budget, Job, Life, Redis, Request, Scene, State, Token as ModelToken, Way as ModelWay,
+    Action, Budget, Job, Life, Redis, Request, Rules, Scene, State, Token as ModelToken,
+    Way as ModelWay,
 };
 use gandy_protocol::{Identity, Keys, recovery_id};
 use gandy_store::{
@@ -514,27 +515,26 @@ fn choose(state: &State, scene: &Scene, random: &mut fastrand::Rng) -> Option<Ac
     Some(first)
 }
 
-#[tokio::test]
-async fn the_store_does_to_redis_what_the_model_says() {
+/// Goes ways of the model with the store. What was run.
+///
+/// # Panics
+/// Where they do not agree.
+async fn replay(scene: &Scene, seed: u64, walks: usize) -> BTreeMap<String, usize> {
     let server = RedisServer::start();
     let mut real = Real::new(&server);
-    let scene = world();
-    let seed =
-        std::env::var("GANDY_SEED").map_or_else(|_| fastrand::u64(..), |it| it.parse().unwrap());
-    println!("GANDY_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut steps, mut in_redis) = (0, 0);
-    for walk in 0..WALKS {
-        let mut state = State::new(&scene);
+    for walk in 0..walks {
+        let mut state = State::new(scene);
         real.begin(&state).await;
         let mut way = Vec::new();
         for _ in 0..STEPS {
-            let Some(action) = choose(&state, &scene, &mut random) else {
+            let Some(action) = choose(&state, scene, &mut random) else {
                 break;
             };
             let before = state;
-            state.apply(&scene, action);
-            state.tidy(&scene);
+            state.apply(scene, action);
+            state.tidy(scene);
             way.push(action);
             steps += 1;
             real.make(&before, action, &state).await;
@@ -550,8 +550,29 @@ async fn the_store_does_to_redis_what_the_model_says() {
             );
         }
     }
-    println!("{WALKS} walks, {steps} steps, {in_redis} of them in Redis, and all agree");
-    println!("requests run: {:?}", real.ran);
+    println!("{walks} walks, {steps} steps, {in_redis} of them in Redis, and all agree");
+    real.ran
+}
+
+#[tokio::test]
+async fn the_store_does_to_redis_what_the_model_says() {
+    let seed =
+        std::env::var("GANDY_SEED").map_or_else(|_| fastrand::u64(..), |it| it.parse().unwrap());
+    println!("GANDY_SEED={seed}");
+    let ran = replay(&world(), seed, WALKS).await;
+    println!("requests run: {ran:?}");
     // Every request but a push whose reply was lost.
-    assert!(real.ran.len() >= 11, "{:?}", real.ran);
+    assert!(ran.len() >= 11, "{ran:?}");
+}
+
+/// The comparison can fail: a model in which the dead may claim is not the store.
+#[tokio::test]
+#[should_panic(expected = "left: Redis, right: the model")]
+async fn a_model_of_another_protocol_is_found_out() {
+    let rules = Rules {
+        life_check: false,
+        ..Rules::ALL
+    };
+    let scene = Scene { rules, ..world() };
+    replay(&scene, 1, WALKS).await;
 }
