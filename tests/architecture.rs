@@ -77,9 +77,16 @@ fn arrows_between_crates_go_one_way() {
         ("gandy-examples", &["gandy"]),
         ("gandy-battery", &["gandy", "gandy-tests"]),
         ("gandy-faults", &[]),
+        ("gandy-model", &[]),
         (
             "gandy-tests",
-            &["gandy", "gandy-faults", "gandy-protocol", "gandy-store"],
+            &[
+                "gandy",
+                "gandy-faults",
+                "gandy-model",
+                "gandy-protocol",
+                "gandy-store",
+            ],
         ),
     ]);
     for (package, needs) in dependencies() {
