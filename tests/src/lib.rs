@@ -3,13 +3,14 @@
 //! What belongs here: starting, breaking and watching things that are outside Gandy. What does not: what one
 //! promise alone needs of Gandy's keys or API, which its file (`tests/<promise>.rs`) says for itself.
 //!
-//! * [`RedisServer`]: a private redis-server on a port of its own
+//! * [`RedisServer`]: a private redis-server on a port of its own; [`TlsServer`]: one that speaks TLS
 //! * [`Proc`]: a child process with its log, signals, and an end that cannot be missed
 //! * [`wait_until`], [`wait_for`], [`wait_eq`]: waiting for a condition instead of sleeping
 //! * [`History`], [`Report`]: who ran what, and what was lost or run twice
 //! * [`RubySidekiq`]: the real Sidekiq, as a client, as a worker and as a reader of our keys
 //! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
 //! * [`claim_one`], [`one_cycle`]: a worker's steps made by hand, over a [`line()`]
+//! * [`fuzz`]: a reader of bytes from outside, tried for a stated time
 //! * [`cargo_bin`]: a binary of this workspace, found through cargo
 //!
 //! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
@@ -17,20 +18,24 @@
 mod cargo_bin;
 mod crew;
 mod cycle;
+mod fuzz;
 mod history;
 mod lifeline;
 mod process;
 mod redis_server;
 mod report;
 mod ruby;
+mod tls_server;
 mod wait;
 
 pub use cargo_bin::cargo_bin;
 pub use crew::{Crew, payload, push_jobs};
 pub use cycle::{claim_one, line, one_cycle};
+pub use fuzz::fuzz;
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use process::Proc;
 pub use redis_server::RedisServer;
 pub use report::Report;
 pub use ruby::{RubySidekiq, RubyWorker};
+pub use tls_server::{Shown, TlsServer};
 pub use wait::{wait_eq, wait_for, wait_until, wait_until_async};

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -28,6 +29,7 @@ const MORE: &str = r#"EXAMPLES
 ENVIRONMENT
   REDIS_URL, else the file named by REDIS_URL_FILE, says where Redis is; --redis comes first, and without any it is
   redis://127.0.0.1:6379/0. Others on this machine can see a flag: keep passwords in the environment or the file.
+  REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name files for rediss://; --tls-ca, --tls-cert, --tls-key come first.
   GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
 
 OUTPUT
@@ -56,6 +58,18 @@ pub(crate) struct Common {
     /// Where Redis is: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix:///PATH [default: the environment's]
     #[arg(long, global = true, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(Url(text.to_owned())))]
     pub(crate) redis: Option<Url>,
+
+    /// rediss://: trust the authorities in FILE (PEM) instead of the public ones [default: REDIS_TLS_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// rediss://: show the certificate in FILE (PEM) to a server that asks for one [default: REDIS_TLS_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// rediss://: its private key [default: REDIS_TLS_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// Put NAME and a colon before every key
     #[arg(long, global = true, value_name = "NAME", env = "GANDY_NAMESPACE", hide_env = true, value_parser = namespace)]

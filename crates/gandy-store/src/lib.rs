@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! * [`Server`]: where Redis is; [`Line`]: a way to run commands there; [`Wire`]: the claim loop's own, with `link` and
-//!   `resp` under it; [`StoreError`], [`Backoff`].
+//!   `resp` under it; `trust`, [`TlsFiles`]: TLS; [`StoreError`], [`Backoff`].
 //! * Pushing: [`Producer`], [`Parcel`].
 //! * A worker's life: `life` (register, renew, leave, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
@@ -38,6 +38,9 @@ mod stray;
 mod sweep;
 #[cfg(feature = "tls")]
 mod tls;
+mod tls_files;
+#[cfg(feature = "tls")]
+mod trust;
 mod walk;
 mod wire;
 
@@ -60,4 +63,5 @@ pub use reap::{GiveBack, Guard, Orphan, Way};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Outcome};
 pub use sweep::Swept;
+pub use tls_files::TlsFiles;
 pub use wire::Wire;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gandy::StampFormat;
+use gandy::{StampFormat, TlsFiles};
 
 use super::keys;
 use super::queue::Queue;
@@ -56,10 +56,11 @@ impl CapsuleLayer {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(
     missing_docs,
-    reason = "each field is the key of its name, documented in `keys`"
+    reason = "each field is the key of its name (`redis_tls`: three of them), documented in `keys`"
 )]
 pub struct Layer {
     pub redis: Option<Redis>,
+    pub redis_tls: TlsFiles,
     pub namespace: Option<String>,
     pub concurrency: Option<usize>,
     pub queues: Option<Vec<Queue>>,
@@ -79,9 +80,12 @@ pub struct Layer {
 
 impl Layer {
     /// The top-level keys that file and environment share.
-    pub const KEYS: [&'static str; 16] = [
+    pub const KEYS: [&'static str; 19] = [
         "redis_url",
         "redis_url_file",
+        "redis_tls_ca",
+        "redis_tls_cert",
+        "redis_tls_key",
         "namespace",
         "concurrency",
         "queues",
@@ -116,6 +120,11 @@ impl Layer {
         };
         Layer {
             redis,
+            redis_tls: TlsFiles {
+                ca: source.read("redis_tls_ca", keys::path),
+                cert: source.read("redis_tls_cert", keys::path),
+                key: source.read("redis_tls_key", keys::path),
+            },
             namespace: source.read("namespace", keys::namespace),
             concurrency: source.read("concurrency", keys::concurrency),
             queues: source.read("queues", keys::queues),
@@ -147,6 +156,7 @@ impl Layer {
         }
         Layer {
             redis: self.redis.or(below.redis),
+            redis_tls: self.redis_tls.over(below.redis_tls),
             namespace: self.namespace.or(below.namespace),
             concurrency: self.concurrency.or(below.concurrency),
             queues: self.queues.or(below.queues),

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gandy::StampFormat;
+use gandy::{StampFormat, TlsFiles};
 
 use environment::Environment;
 use file::File;
@@ -50,6 +50,7 @@ pub const FILE: &str = "gandy.toml";
 )]
 pub struct Config {
     pub redis_url: Secret,
+    pub redis_tls: TlsFiles,
     pub namespace: Option<String>,
     pub concurrency: usize,
     pub queues: Vec<Queue>,
@@ -188,6 +189,7 @@ fn resolve(
     }
     Some(Config {
         redis_url: redis_url?,
+        redis_tls: layer.redis_tls,
         namespace: layer.namespace,
         concurrency,
         queues: layer.queues.unwrap_or_else(|| {
