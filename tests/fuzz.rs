@@ -77,6 +77,8 @@ fn same<T: DeserializeOwned + PartialEq + Debug>(text: &str) -> Result<(), TestC
     match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
         (Err(error), Err(_)) => prop_assert!(error.to_string().len() < 1000, "{}", error),
+        // Each argument is read by itself, so the list around them does not count as a level.
+        (Ok(_), Err(error)) if error.to_string().contains("recursion limit") => {}
         (ours, theirs) => prop_assert!(false, "{:?}, but serde_json: {:?}", ours, theirs),
     }
     Ok(())

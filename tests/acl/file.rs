@@ -58,7 +58,7 @@ fn rules(role: &str) -> Vec<String> {
 #[test]
 fn each_user_begins_with_nothing_and_is_given_single_commands_on_named_keys() {
     let text = shipped();
-    assert!(text.starts_with("user default off\n"));
+    assert!(text.starts_with("user default off resetpass ~* &* +@all\n"));
     assert_eq!(text.lines().count(), 1 + ROLES.len());
     for role in ROLES {
         let rules = rules(role);

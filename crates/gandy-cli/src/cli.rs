@@ -29,7 +29,7 @@ const MORE: &str = r#"EXAMPLES
 ENVIRONMENT
   REDIS_URL, else the file named by REDIS_URL_FILE, says where Redis is; --redis comes first, and without any it is
   redis://127.0.0.1:6379/0. Others on this machine can see a flag: keep passwords in the environment or the file.
-  REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name files for rediss://; --tls-ca, --tls-cert, --tls-key come first.
+  REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name files in PEM form for rediss://; --tls-ca and so on come first.
   GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
 
 OUTPUT
@@ -59,15 +59,15 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(Url(text.to_owned())))]
     pub(crate) redis: Option<Url>,
 
-    /// rediss://: trust the authorities in FILE (PEM) instead of the public ones [default: REDIS_TLS_CA]
+    /// Authorities to trust for rediss:// [default: REDIS_TLS_CA, else the public ones]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
 
-    /// rediss://: show the certificate in FILE (PEM) to a server that asks for one [default: REDIS_TLS_CERT]
+    /// Certificate to show for rediss:// [default: REDIS_TLS_CERT]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// rediss://: its private key [default: REDIS_TLS_KEY]
+    /// Private key of that certificate [default: REDIS_TLS_KEY]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 
