@@ -11,14 +11,31 @@ mod file;
 
 use std::time::Duration;
 
+use file::Flavour;
 use gandy::{Client, Context, Inspect, JobError, Place, Push, Server, Worker, WorkerConfig};
 use gandy_tests::{RedisServer, wait_eq, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
 
 /// A Redis with the shipped users, and the harness' own for the test's looks.
-fn server() -> RedisServer {
-    RedisServer::with_users(&file::filled(), &[])
+fn server(flavour: Flavour) -> RedisServer {
+    let server = RedisServer::with_users(&file::filled(flavour), &[]);
+    install(&server, flavour);
+    server
+}
+
+/// The administrator's part, where functions are to be called.
+fn install(server: &RedisServer, flavour: Flavour) {
+    if flavour == Flavour::Functions {
+        let administrator = Inspect::new(Server::new(&server.url()).unwrap(), "").unwrap();
+        // On a thread and a runtime of its own: the caller may be in one.
+        let install = || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(administrator.install_functions()).unwrap()
+        };
+        let installed = std::thread::scope(|scope| scope.spawn(install).join().unwrap());
+        assert_eq!(installed.len(), gandy_store::SCRIPTS.len());
+    }
 }
 
 /// The users' passwords are their names in capitals.
@@ -29,6 +46,12 @@ fn url(server: &RedisServer, user: &str) -> String {
 
 fn login(server: &RedisServer, user: &str) -> Server {
     Server::new(&url(server, user)).unwrap()
+}
+
+impl Flavour {
+    fn login(self, server: &RedisServer, user: &str) -> Server {
+        login(server, user).with_functions(self == Self::Functions)
+    }
 }
 
 /// What was denied since the last look.
@@ -49,7 +72,7 @@ fn job(what: &str) -> Push {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_producer_may_push() {
-    let server = server();
+    let server = server(Flavour::Scripts);
     let client = client(&server);
     client.check().await.unwrap();
     client.send(job("now")).await.unwrap();
@@ -65,9 +88,18 @@ async fn a_producer_may_push() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_may_do_everything_that_a_worker_does() {
-    let server = server();
+    worker_life(Flavour::Scripts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_may_do_the_same_by_installed_functions() {
+    worker_life(Flavour::Functions).await;
+}
+
+async fn worker_life(flavour: Flavour) {
+    let server = server(flavour);
     let client = client(&server);
-    let mut config = WorkerConfig::new(login(&server, "worker"));
+    let mut config = WorkerConfig::new(flavour.login(&server, "worker"));
     config.queues = vec!["default".into(), "low".into(), "halted".into()];
     let worker = Worker::builder(config)
         .handler_fn("Any", |(what,): (String,), _: Context| async move {
@@ -149,7 +181,16 @@ async fn a_worker_may_do_everything_that_a_worker_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_may_move_jobs_and_a_dashboard_may_look() {
-    let server = server();
+    by_hand(Flavour::Scripts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_may_move_jobs_by_installed_functions() {
+    by_hand(Flavour::Functions).await;
+}
+
+async fn by_hand(flavour: Flavour) {
+    let server = server(flavour);
     let client = client(&server);
     for what in ["a", "b"] {
         client.send(job(what)).await.unwrap();
@@ -198,7 +239,7 @@ async fn an_operator_may_move_jobs_and_a_dashboard_may_look() {
     }
     acl_log(&server);
 
-    let operator = Inspect::new(login(&server, "operator"), "").unwrap();
+    let operator = Inspect::new(flavour.login(&server, "operator"), "").unwrap();
     let jid = async |jid| operator.find(jid).await.unwrap().unwrap();
     assert!(operator.retry(&jid("r1").await).await.unwrap());
     assert!(operator.bury(&jid("r2").await).await.unwrap());

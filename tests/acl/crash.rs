@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use gandy::{Client, Inspect, Kind, Place, Push};
 use gandy_tests::{Crew, History, HistoryWriter, Proc, RedisServer, wait_until};
 
-use crate::{acl_log, file, login, url};
+use crate::file::{self, Flavour};
+use crate::{acl_log, install, login, url};
 
 /// Lease, the rest after a restart of Redis, and a loaded machine.
 const LONG: Duration = Duration::from_secs(90);
@@ -41,12 +42,29 @@ async fn kept(inspect: &Inspect) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_of_a_worker_and_a_restart_of_redis_need_no_more_rights() {
+    crash(Flavour::Scripts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn installed_functions_outlive_a_restart_of_redis() {
+    crash(Flavour::Functions).await;
+}
+
+async fn crash(flavour: Flavour) {
     // Every write is on disk before it is acknowledged, so what was acknowledged survives Redis' `kill -9`.
     let disk = ["--appendonly", "yes", "--appendfsync", "always"];
-    let server = RedisServer::with_users(&file::filled(), &disk);
+    let server = RedisServer::with_users(&file::filled(flavour), &disk);
+    install(&server, flavour);
     let history = History::new();
+    // Empty: not set.
+    let functions = if flavour == Flavour::Functions {
+        "yes"
+    } else {
+        ""
+    };
     let crew = Crew::new(env!("CARGO_BIN_EXE_crew"), &server)
         .set("REDIS_URL", url(&server, "worker"))
+        .set("CREW_FUNCTIONS", functions)
         .history(&history)
         .concurrency(5);
     let workers = [crew.start_and_wait(), crew.start_and_wait()];
@@ -103,13 +121,13 @@ async fn a_crash_of_a_worker_and_a_restart_of_redis_need_no_more_rights() {
     assert_eq!(acl_log(&server), "");
 
     let survivor = workers.iter().find(lives).unwrap();
-    by_hand(&server, survivor).await;
+    by_hand(&server, flavour, survivor).await;
     assert_eq!(acl_log(&server), "");
 }
 
 /// An operator's day, on what the crash left.
-async fn by_hand(server: &RedisServer, worker: &Proc) {
-    let operator = Inspect::new(login(server, "operator"), "").unwrap();
+async fn by_hand(server: &RedisServer, flavour: Flavour, worker: &Proc) {
+    let operator = Inspect::new(flavour.login(server, "operator"), "").unwrap();
     let dead = operator.jobs(&Place::Dead, 0, 100).await.unwrap();
     assert!(dead.len() >= 2, "{} are dead", dead.len());
     assert!(operator.retry(&dead[0]).await.unwrap());

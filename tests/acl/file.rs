@@ -6,13 +6,26 @@ use std::path::Path;
 use gandy_tests::RedisServer;
 use sha2::{Digest, Sha256};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/acl/gandy.acl");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/acl");
 const STORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/gandy-store/src");
 
 pub(crate) const ROLES: [&str; 4] = ["producer", "worker", "dashboard", "operator"];
 
-fn shipped() -> String {
-    std::fs::read_to_string(FILE).unwrap()
+/// The two files: workers load scripts themselves, or call functions that were installed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Flavour {
+    Scripts,
+    Functions,
+}
+
+pub(crate) const BOTH: [Flavour; 2] = [Flavour::Scripts, Flavour::Functions];
+
+fn shipped(flavour: Flavour) -> String {
+    let name = match flavour {
+        Flavour::Scripts => "gandy.acl",
+        Flavour::Functions => "gandy-functions.acl",
+    };
+    std::fs::read_to_string(Path::new(FOLDER).join(name)).unwrap()
 }
 
 fn mark(role: &str) -> String {
@@ -20,8 +33,8 @@ fn mark(role: &str) -> String {
 }
 
 /// The file with the hash of each role's password, its name in capitals, in the place of its mark.
-pub(crate) fn filled() -> String {
-    let mut text = shipped();
+pub(crate) fn filled(flavour: Flavour) -> String {
+    let mut text = shipped(flavour);
     for role in ROLES {
         let mut hash = String::from("#");
         for byte in Sha256::digest(role.to_uppercase()) {
@@ -45,9 +58,9 @@ fn knows_setinfo() -> bool {
 }
 
 /// The words of a role's line behind its name.
-fn rules(role: &str) -> Vec<String> {
+fn rules(flavour: Flavour, role: &str) -> Vec<String> {
     let start = format!("user {role} ");
-    let text = shipped();
+    let text = shipped(flavour);
     let line = text.lines().find_map(|line| line.strip_prefix(&start));
     line.unwrap()
         .split_whitespace()
@@ -57,11 +70,16 @@ fn rules(role: &str) -> Vec<String> {
 
 #[test]
 fn each_user_begins_with_nothing_and_is_given_single_commands_on_named_keys() {
-    let text = shipped();
-    assert!(text.starts_with("user default off resetpass ~* &* +@all\n"));
-    assert_eq!(text.lines().count(), 1 + ROLES.len());
+    for flavour in BOTH {
+        let text = shipped(flavour);
+        assert!(text.starts_with("user default off resetpass ~* &* +@all\n"));
+        assert_eq!(text.lines().count(), 1 + ROLES.len());
+    }
+    // But for how scripts are run the two are one.
+    let scripts = shipped(Flavour::Scripts).replace("+evalsha +script|load", "+fcall");
+    assert_eq!(scripts, shipped(Flavour::Functions));
     for role in ROLES {
-        let rules = rules(role);
+        let rules = rules(Flavour::Scripts, role);
         let (start, grants) = rules.split_at(4);
         assert_eq!(
             start,
@@ -101,8 +119,11 @@ fn no_command_is_granted_that_gandy_never_sends() {
             }
         }
     }
-    for role in ROLES {
-        let rules = rules(role);
+    for (flavour, role) in BOTH
+        .into_iter()
+        .flat_map(|file| ROLES.map(|role| (file, role)))
+    {
+        let rules = rules(flavour, role);
         for command in rules.iter().filter_map(|rule| rule.strip_prefix('+')) {
             let name = command.split('|').next().unwrap().to_uppercase();
             let sent = source.contains(&format!("\"{name}\""))

@@ -14,7 +14,7 @@ use gandy::{Keys, redact};
 
 use crate::failure::exit;
 use crate::output;
-use crate::verb::{jobs, processes, push, queues, stats};
+use crate::verb::{functions, jobs, processes, push, queues, stats};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
@@ -88,6 +88,7 @@ pub(crate) enum Verb {
     Queues(queues::QueuesArgs),
     Jobs(jobs::JobsArgs),
     Processes(processes::ProcessesArgs),
+    InstallFunctions(functions::FunctionsArgs),
 }
 
 /// A URL as it was given. It is read later and not by clap, whose errors would repeat it with its password.

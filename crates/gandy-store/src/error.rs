@@ -121,6 +121,12 @@ impl StoreError {
                 "ERR" if cause.contains("max number of clients") => {
                     Self::Unavailable { server, cause }
                 }
+                "ERR" if cause.contains("Function not found") => Self::Refused {
+                    server,
+                    cause: format!(
+                        "{cause}; Gandy's functions of this version are not installed: run gandy install-functions"
+                    ),
+                },
                 "CROSSSLOT" => Self::Refused {
                     server,
                     cause: format!(

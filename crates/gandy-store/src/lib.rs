@@ -18,6 +18,7 @@ mod coalesce;
 mod cycle;
 mod enqueue;
 mod error;
+mod functions;
 mod heartbeat;
 mod inspect;
 mod landing;

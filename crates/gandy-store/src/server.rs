@@ -34,6 +34,7 @@ pub struct Server {
     client: Client,
     address: Arc<str>,
     patience: Patience,
+    functions: bool,
     #[cfg(feature = "tls")]
     trust: Trust,
 }
@@ -99,6 +100,7 @@ impl Server {
             client,
             address: address.into(),
             patience: Patience::default(),
+            functions: false,
             #[cfg(feature = "tls")]
             trust: Trust::default(),
         })
@@ -141,6 +143,20 @@ impl Server {
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// The same server, on which scripts are not brought along: they run as the functions that
+    /// `gandy install-functions` has installed, so that a worker needs the right to `FCALL` and to no script of its own.
+    #[must_use]
+    pub fn with_functions(mut self, functions: bool) -> Self {
+        self.functions = functions;
+        self
+    }
+
+    /// Whether scripts run as installed functions.
+    #[must_use]
+    pub fn functions(&self) -> bool {
+        self.functions
     }
 
     /// Address and database, never credentials.

@@ -291,6 +291,16 @@ impl Inspect {
         Ok(self.line.reason(&job.bytes).await?)
     }
 
+    /// Installs Gandy's scripts as functions, for users who may run these and no others
+    /// ([`Server::with_functions`]); gives the names of those that were not there yet. An administrator's business:
+    /// it takes the right to `FUNCTION LOAD`.
+    ///
+    /// # Errors
+    /// Any of Redis'; safe to repeat.
+    pub async fn install_functions(&self) -> Result<Vec<String>, Error> {
+        Ok(self.line.install_functions().await?)
+    }
+
     /// Pauses a queue: Gandy's workers take nothing from it. Ruby's free workers do not heed it.
     ///
     /// # Errors

@@ -73,6 +73,7 @@ pub struct Layer {
     pub max_fetch_payload: Option<usize>,
     pub allow_eviction: Option<bool>,
     pub fail_fast: Option<bool>,
+    pub functions: Option<bool>,
     pub tag: Option<String>,
     pub labels: Option<Vec<String>>,
     pub capsules: BTreeMap<String, CapsuleLayer>,
@@ -80,7 +81,7 @@ pub struct Layer {
 
 impl Layer {
     /// The top-level keys that file and environment share.
-    pub const KEYS: [&'static str; 19] = [
+    pub const KEYS: [&'static str; 20] = [
         "redis_url",
         "redis_url_file",
         "redis_tls_ca",
@@ -98,6 +99,7 @@ impl Layer {
         "max_fetch_payload",
         "allow_eviction",
         "fail_fast",
+        "functions",
         "tag",
         "labels",
     ];
@@ -137,6 +139,7 @@ impl Layer {
             max_fetch_payload: source.read("max_fetch_payload", keys::max_fetch_payload),
             allow_eviction: source.read("allow_eviction", keys::boolean),
             fail_fast: source.read("fail_fast", keys::boolean),
+            functions: source.read("functions", keys::boolean),
             tag: source.read("tag", keys::tag),
             labels: source.read("labels", keys::labels),
             capsules: BTreeMap::new(),
@@ -169,6 +172,7 @@ impl Layer {
             max_fetch_payload: self.max_fetch_payload.or(below.max_fetch_payload),
             allow_eviction: self.allow_eviction.or(below.allow_eviction),
             fail_fast: self.fail_fast.or(below.fail_fast),
+            functions: self.functions.or(below.functions),
             tag: self.tag.or(below.tag),
             labels: self.labels.or(below.labels),
             capsules,

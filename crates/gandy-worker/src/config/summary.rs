@@ -41,6 +41,7 @@ pub fn of(config: &Config) -> String {
     line("max_fetch_payload", config.max_fetch_payload.to_string());
     line("allow_eviction", config.allow_eviction.to_string());
     line("fail_fast", config.fail_fast.to_string());
+    line("functions", config.functions.to_string());
     if let Some(tag) = &config.tag {
         line("tag", quoted(tag));
     }

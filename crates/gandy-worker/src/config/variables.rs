@@ -146,6 +146,7 @@ mod tests {
             ("GANDY_MAX_FETCH_PAYLOAD", "2048"),
             ("GANDY_ALLOW_EVICTION", "1"),
             ("GANDY_FAIL_FAST", "true"),
+            ("GANDY_FUNCTIONS", "true"),
             ("GANDY_TAG", "blue"),
             ("GANDY_LABELS", "a b"),
             ("GANDY_CAPSULES_MAIL_EU_CONCURRENCY", "2"),
