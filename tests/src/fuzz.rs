@@ -30,14 +30,16 @@ pub fn fuzz(seeds: &[Vec<u8>], judge: impl Fn(&[u8]) -> Result<(), TestCaseError
         }
     }
     let damaged = damaged(seeds.to_vec());
-    let mut runner = TestRunner::new(Config {
+    let config = Config {
         cases: ROUND,
         failure_persistence: None,
         ..Config::default()
-    });
+    };
     let (began, limit) = (Instant::now(), duration());
     let mut inputs = seeds.len() as u64;
     while began.elapsed() < limit {
+        // A runner counts its successes for good: a second run of it does nothing.
+        let mut runner = TestRunner::new(config.clone());
         match runner.run(&damaged, |bytes| judge(&bytes)) {
             Ok(()) => inputs += u64::from(ROUND),
             Err(TestError::Fail(why, bytes)) => panic!(
