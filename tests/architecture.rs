@@ -175,8 +175,9 @@ fn every_invariant_is_stated_once() {
 
 /// What stands between backticks and looks like a path of this repository.
 fn named_paths(page: &str) -> impl Iterator<Item = &str> {
-    const FOLDERS: [&str; 6] = [
+    const FOLDERS: [&str; 7] = [
         "crates/",
+        "deploy/",
         "tests/",
         "examples/",
         "scripts/",

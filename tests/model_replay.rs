@@ -221,8 +221,8 @@ impl Real {
     async fn run_chore(&mut self, redis: &Redis, request: Request) {
         match request {
             Request::Condemn { life } => {
-                let condemned = self.line.condemn(&self.of(life), Duration::ZERO);
-                condemned.await.unwrap();
+                let identity = self.of(life);
+                self.line.condemn(&identity, Duration::ZERO).await.unwrap();
             }
             Request::Reap {
                 token,

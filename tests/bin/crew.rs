@@ -3,7 +3,7 @@
 //! `REDIS_URL`, `CREW_QUEUES` (separated by blanks; default `default`), `CREW_CONCURRENCY` (10), `CREW_TIMEOUT_MS`
 //! (25,000), `CREW_NAMESPACE`, `CREW_THREADS` of the job runtime (2), `GANDY_TEST_HISTORY` (a folder; without it nothing
 //! is noted), `CREW_MAX_FETCH` in bytes, `CREW_STAMPS` (`seconds` beside Ruby below 8), `CREW_TAG`, `CREW_LABELS`
-//! (separated by blanks).
+//! (separated by blanks), `CREW_FUNCTIONS` (functions that are installed instead of scripts).
 //!
 //! Classes: `Note` (notes start and end), `Nap` (args: milliseconds), `Stubborn` (the same without heeding cancellation,
 //! not even of its task: it blocks the thread), `StubbornFail` (the same, then fails), `StuckThread` (args: milliseconds, on a
@@ -47,7 +47,8 @@ fn main() {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let mut config = WorkerConfig::new(Server::from_env()?);
+    let functions = variable("CREW_FUNCTIONS").is_some();
+    let mut config = WorkerConfig::new(Server::from_env()?.with_functions(functions));
     config.queues = variable("CREW_QUEUES")
         .unwrap_or_else(|| "default".into())
         .split(' ')

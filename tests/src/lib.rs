@@ -3,8 +3,8 @@
 //! What belongs here: starting, breaking and watching things that are outside Gandy. What does not: what one
 //! promise alone needs of Gandy's keys or API, which its file (`tests/<promise>.rs`) says for itself.
 //!
-//! * [`RedisServer`]: a private redis-server on a port of its own
 //! * [`Sentinel`], [`Watched`]: redis-server as a sentinel; a primary and a replica under three of them
+//! * [`RedisServer`]: a private redis-server on a port of its own; [`TlsServer`]: one that speaks TLS
 //! * [`Proc`]: a child process with its log, signals, and an end that cannot be missed
 //! * [`wait_until`], [`wait_for`], [`wait_eq`]: waiting for a condition instead of sleeping
 //! * [`History`], [`Report`]: who ran what, and what was lost or run twice
@@ -14,6 +14,7 @@
 //! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
 //! * [`claim_one`], [`one_cycle`]: a worker's steps made by hand, over a [`line()`]
 //! * [`length`], [`in_flight`], [`held`]: what Redis holds
+//! * [`fuzz`]: a reader of bytes from outside, tried for a stated time
 //! * [`cargo_bin`]: a binary of this workspace, found through cargo
 //!
 //! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
@@ -22,6 +23,7 @@ mod cargo_bin;
 mod crew;
 mod cycle;
 mod detour;
+mod fuzz;
 mod history;
 mod holdings;
 mod lifeline;
@@ -31,12 +33,14 @@ mod redis_server;
 mod report;
 mod ruby;
 mod sentinel;
+mod tls_server;
 mod wait;
 
 pub use cargo_bin::cargo_bin;
 pub use crew::{Crew, payload, push_jobs};
 pub use cycle::{claim_one, line, one_cycle};
 pub use detour::{detour, seed};
+pub use fuzz::fuzz;
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use holdings::Holdings;
 pub use look::{held, held_often, in_flight, length};
@@ -45,4 +49,5 @@ pub use redis_server::RedisServer;
 pub use report::Report;
 pub use ruby::{RubySidekiq, RubyWorker};
 pub use sentinel::{MASTER, Sentinel, Watched, cut_replication, mend_replication};
+pub use tls_server::{Shown, TlsServer};
 pub use wait::{wait_eq, wait_for, wait_until, wait_until_async};

@@ -2,6 +2,7 @@
 //!
 //! Redis is a real process here because the promises are about real ones: it is killed, frozen and restarted.
 
+use std::fs;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -22,6 +23,8 @@ const PORT_ATTEMPTS: usize = 20;
 /// range may be handed to a client while redis is down; a client that keeps dialling a closed local port can even be
 /// connected to itself, and then redis cannot come back.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// The user of the harness itself on a server with users ([`RedisServer::with_users`]), and its password.
+const TESTER: &str = "tester";
 /// Of one command of a test's own connection.
 const IO_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -55,7 +58,29 @@ impl RedisServer {
     /// they win. A `--requirepass` is understood by [`RedisServer::url`], `cli` and `conn`.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
-        let dir = TempDir::with_prefix("gandy-redis-").expect("no temporary folder for redis");
+        Self::in_folder(folder(), args)
+    }
+
+    /// Starts one whose users are those of this ACL file, loaded as an administrator would (`--aclfile`), and beside them
+    /// one of the harness' own, who may everything and in whose name [`RedisServer::url`], `cli` and `conn` speak.
+    ///
+    /// # Panics
+    /// When the server refuses the file.
+    #[track_caller]
+    pub fn with_users(acl: &str, args: &[&str]) -> Self {
+        let dir = folder();
+        let file = dir.path().join("users.acl");
+        let acl = format!(
+            "{}\nuser {TESTER} on >{TESTER} ~* &* +@all\n",
+            acl.trim_end()
+        );
+        fs::write(&file, acl).expect("cannot write a file in a new temporary folder");
+        let file = file.to_str().expect("temporary folders have plain names");
+        Self::in_folder(dir, &[&["--aclfile", file], args].concat())
+    }
+
+    #[track_caller]
+    fn in_folder(dir: TempDir, args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         let (port, process) = on_a_free_port(|port| launch(port, dir.path(), &args));
         Self {
@@ -66,12 +91,9 @@ impl RedisServer {
         }
     }
 
-    /// `redis://127.0.0.1:PORT/0`, with the password if there is one.
+    /// `redis://127.0.0.1:PORT/0`, with user and password if they are needed.
     pub fn url(&self) -> String {
-        match password(&self.args) {
-            Some(password) => format!("redis://:{password}@127.0.0.1:{}/0", self.port),
-            None => format!("redis://127.0.0.1:{}/0", self.port),
-        }
+        url(self.port, &self.args)
     }
 
     /// Its port, the same after a restart.
@@ -177,8 +199,11 @@ impl RedisServer {
         let program = find_program("REDIS_CLI", &["redis-cli", "valkey-cli"]);
         let mut command = Command::new(&program);
         command.args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        if let Some(password) = password(&self.args) {
+        if let Some((user, password)) = login(&self.args) {
             command.env("REDISCLI_AUTH", password);
+            if !user.is_empty() {
+                command.args(["--user", user]);
+            }
         }
         let output = command
             .args(args)
@@ -238,19 +263,8 @@ pub(crate) fn on_a_free_port(launch: impl Fn(u16) -> Result<Proc, Failed>) -> (u
 }
 
 fn launch(port: u16, dir: &Path, args: &[String]) -> Result<Proc, Failed> {
-    let url = match password(args) {
-        Some(password) => format!("redis://:{password}@127.0.0.1:{port}/0"),
-        None => format!("redis://127.0.0.1:{port}/0"),
-    };
-    let mut command = program();
-    command
-        .args(["--port", &port.to_string()])
-        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
-        .arg("--dir")
-        .arg(dir)
-        .args(["--save", "", "--appendonly", "no"])
-        .args(args);
-    launch_as("redis-server", command, dir, &url)
+    let command = command(port, dir, args);
+    launch_as("redis-server", command, dir, &url(port, args))
 }
 
 /// Starts the process and waits until *it*, and not somebody else on that port, answers.
@@ -278,6 +292,19 @@ pub(crate) fn launch_as(
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
     }
+}
+
+/// redis-server with these arguments after ours.
+pub(crate) fn command(port: u16, dir: &Path, args: &[String]) -> Command {
+    let mut command = program();
+    command
+        .args(["--port", &port.to_string()])
+        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
+        .arg("--dir")
+        .arg(dir)
+        .args(["--save", "", "--appendonly", "no"])
+        .args(args);
+    command
 }
 
 /// redis-server, without arguments.
@@ -313,12 +340,27 @@ pub(crate) fn connect(url: &str, timeout: Duration) -> redis::RedisResult<redis:
     Ok(conn)
 }
 
-fn password(args: &[String]) -> Option<&str> {
-    let at = args.iter().position(|a| a == "--requirepass")?;
-    args.get(at + 1).map(String::as_str)
+/// User (empty: the one called `default`) and password of the harness on a server with these arguments.
+fn login(args: &[String]) -> Option<(&str, &str)> {
+    if args.iter().any(|arg| arg == "--aclfile") {
+        return Some((TESTER, TESTER));
+    }
+    let at = args.iter().position(|arg| arg == "--requirepass")?;
+    args.get(at + 1).map(|password| ("", password.as_str()))
 }
 
-fn free_port() -> u16 {
+fn url(port: u16, args: &[String]) -> String {
+    match login(args) {
+        Some((user, password)) => format!("redis://{user}:{password}@127.0.0.1:{port}/0"),
+        None => format!("redis://127.0.0.1:{port}/0"),
+    }
+}
+
+fn folder() -> TempDir {
+    TempDir::with_prefix("gandy-redis-").expect("no temporary folder for redis")
+}
+
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = fastrand::u16(PORTS);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

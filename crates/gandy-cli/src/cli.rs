@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -13,7 +14,7 @@ use gandy::{Keys, redact};
 
 use crate::failure::exit;
 use crate::output;
-use crate::verb::{jobs, processes, push, queues, stats};
+use crate::verb::{functions, jobs, processes, push, queues, stats};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
@@ -30,6 +31,7 @@ ENVIRONMENT
   redis://127.0.0.1:6379/0. Others on this machine can see a flag: keep passwords in the environment or the file.
   With Sentinel: redis+sentinel://[USER:PASSWORD@]SENTINEL1[:26379],SENTINEL2/MASTER[/DB], TLS by rediss+sentinel://;
   a login of the sentinels' own: ?sentinel_username=USER&sentinel_password=PASSWORD.
+  REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name files in PEM form for rediss://; --tls-ca and so on come first.
   GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
 
 OUTPUT
@@ -59,6 +61,18 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(Url(text.to_owned())))]
     pub(crate) redis: Option<Url>,
 
+    /// Authorities to trust for rediss:// [default: REDIS_TLS_CA, else the public ones]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// Certificate to show for rediss:// [default: REDIS_TLS_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate [default: REDIS_TLS_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
     /// Put NAME and a colon before every key
     #[arg(long, global = true, value_name = "NAME", env = "GANDY_NAMESPACE", hide_env = true, value_parser = namespace)]
     pub(crate) namespace: Option<String>,
@@ -76,6 +90,7 @@ pub(crate) enum Verb {
     Queues(queues::QueuesArgs),
     Jobs(jobs::JobsArgs),
     Processes(processes::ProcessesArgs),
+    InstallFunctions(functions::FunctionsArgs),
 }
 
 /// A URL as it was given. It is read later and not by clap, whose errors would repeat it with its password.

@@ -1,6 +1,6 @@
 //! Which Redis and which keys the command line and the environment mean.
 
-use gandy::{Client, Inspect, Server};
+use gandy::{Client, Inspect, Server, TlsFiles};
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -26,11 +26,19 @@ impl Common {
     }
 
     fn server(&self) -> Result<Server, Failure> {
+        let flags = TlsFiles {
+            ca: self.tls_ca.clone(),
+            cert: self.tls_cert.clone(),
+            key: self.tls_key.clone(),
+        };
+        let files = flags.over(TlsFiles::from_env());
         let server = match &self.redis {
             Some(url) => Server::new(&url.0),
             None => Server::from_env(),
         };
-        server.map_err(|error| Failure::from(gandy::Error::from(error)))
+        server
+            .and_then(|server| server.with_tls_files(&files))
+            .map_err(|error| Failure::from(gandy::Error::from(error)))
     }
 
     fn namespace(&self) -> &str {

@@ -149,7 +149,14 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
     ] {
         assert!(help.contains(part), "{part}");
     }
-    for verb in ["push", "stats", "queues", "jobs", "processes"] {
+    for verb in [
+        "push",
+        "stats",
+        "queues",
+        "jobs",
+        "processes",
+        "install-functions",
+    ] {
         let text = run(&[], &[verb, "--help"], b"").done();
         for part in [
             "Usage: gandy",

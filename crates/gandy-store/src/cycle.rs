@@ -46,6 +46,7 @@ pub struct Grip {
     inflight: String,
     paused: String,
     queues: Vec<GripQueue>,
+    functions: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +78,15 @@ impl Grip {
             inflight: keys.inflight(identity),
             paused: keys.paused(),
             queues,
+            functions: false,
         }
+    }
+
+    /// The same by functions ([`crate::Server::with_functions`]) instead of scripts.
+    #[must_use]
+    pub fn with_functions(mut self, functions: bool) -> Self {
+        self.functions = functions;
+        self
     }
 
     /// The bare name of the queue at `index`.
@@ -227,7 +236,8 @@ impl Grip {
         let lists = if wanted == 0 { &[] } else { ask.lists };
         if wanted > 0 {
             request.command(3 + 3 + lists.len() + 6 + lists.len());
-            request.text("EVALSHA").text(lua::CLAIM.hash());
+            let (verb, script) = lua::CLAIM.called(self.functions);
+            request.text(verb).text(script);
             request.number((3 + lists.len()) as u64);
             request.text(&self.fleet);
             request.text(&self.inflight).text(&self.paused);
@@ -263,7 +273,8 @@ impl Grip {
         let queue = &self.queues[index];
         let mut request = Request::default();
         request.command(3 + 4 + 4);
-        request.text("EVALSHA").text(lua::LAND.hash()).number(4);
+        let (verb, script) = lua::LAND.called(self.functions);
+        request.text(verb).text(script).number(4);
         request.text(&self.fleet);
         request.text(&self.inflight).text(&self.paused);
         request.text(&queue.landing);

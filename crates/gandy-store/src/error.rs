@@ -121,6 +121,12 @@ impl StoreError {
                 "ERR" if cause.contains("max number of clients") => {
                     Self::Unavailable { server, cause }
                 }
+                "ERR" if cause.contains("Function not found") => Self::Refused {
+                    server,
+                    cause: format!(
+                        "{cause}; Gandy's functions of this version are not installed: run gandy install-functions"
+                    ),
+                },
                 "CROSSSLOT" => Self::Refused {
                     server,
                     cause: format!(
@@ -221,8 +227,33 @@ fn server_error(words: &str) -> Option<RedisError> {
 
 /// The client library's error in one line; it never holds a password.
 fn words(error: &RedisError) -> String {
-    match (error.code(), error.detail()) {
+    let mut text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
+    };
+    // What Redis says of a command that it does not know, such as one that an administrator has renamed, repeats what
+    // came with it: a job's arguments or, where it was HELLO or AUTH, the password.
+    if let Some(echo) = text.find(", with args beginning with") {
+        text.truncate(echo);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redis_repeats_of_a_command_that_it_does_not_know_is_left_out() {
+        let words =
+            "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'app' 'S3CR3T' ";
+        for error in [
+            StoreError::logging_in("h:1/0", words),
+            StoreError::replied("h:1/0", words),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains("unknown command 'HELLO'"), "{text}");
+            assert!(!text.contains("S3CR3T"), "{text}");
+        }
     }
 }

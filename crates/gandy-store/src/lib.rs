@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! * [`Server`]: where Redis is, with `sentinel` where that changes; [`Line`]: a way to run commands there; [`Wire`]: the
-//!   claim loop's own, with `link` and `resp` under it; [`StoreError`], [`Backoff`].
+//!   claim loop's own, with `link` and `resp` under it; `trust`, [`TlsFiles`]: TLS; [`StoreError`], [`Backoff`].
 //! * Pushing: [`Producer`], [`Parcel`]; `durable` where replicas have to acknowledge.
 //! * A worker's life: `life` (register, renew, leave, watch, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
@@ -19,6 +19,7 @@ mod cycle;
 mod durable;
 mod enqueue;
 mod error;
+mod functions;
 mod heartbeat;
 mod inspect;
 mod landing;
@@ -44,6 +45,9 @@ mod stray;
 mod sweep;
 #[cfg(feature = "tls")]
 mod tls;
+mod tls_files;
+#[cfg(feature = "tls")]
+mod trust;
 mod walk;
 mod wire;
 
@@ -67,4 +71,5 @@ pub use reap::{GiveBack, Guard, Orphan, Way};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Outcome};
 pub use sweep::Swept;
+pub use tls_files::TlsFiles;
 pub use wire::Wire;

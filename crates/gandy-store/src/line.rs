@@ -137,6 +137,10 @@ impl Line {
     /// Runs a script by its hash; a server that does not know it (restart, failover, `SCRIPT FLUSH`) is taught it and
     /// asked again. That is safe for every script: `NOSCRIPT` means that nothing ran.
     pub(crate) async fn call<T: FromRedisValue>(&self, call: &Call) -> Result<T, StoreError> {
+        if self.server().functions() {
+            let value = self.send(&call.of_function()).await?;
+            return self.read(value);
+        }
         let mut outcome = self.send(call.command()).await;
         for _ in 0..LESSONS {
             if !matches!(&outcome, Err(error) if error.is_unknown_script()) {

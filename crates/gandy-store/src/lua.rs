@@ -1,4 +1,5 @@
-//! Scripts: their text, their hash, and a call of one with every key declared (I6).
+//! Scripts: their text, their hash, and a call of one with every key declared (I6). Each is also a function, for a Redis
+//! where nobody may bring scripts along (`functions`).
 
 use std::sync::LazyLock;
 
@@ -9,22 +10,45 @@ use redis::{Cmd, ToRedisArgs};
 pub(crate) struct Lua {
     code: &'static str,
     hash: String,
+    function: String,
 }
 
 impl Lua {
-    #[cfg_attr(not(feature = "mutants"), allow(unused_variables))]
     fn new(name: &str, code: &'static str) -> Self {
         #[cfg(feature = "mutants")]
         let code = crate::mutant::script(name, code);
+        let hash = gandy_protocol::sha1_hex(code.as_bytes());
+        // By content, so that workers of two versions find each its own.
+        let function = format!("gandy_{name}_{}", &hash[..12]);
         Self {
             code,
-            hash: gandy_protocol::sha1_hex(code.as_bytes()),
+            hash,
+            function,
         }
     }
 
-    /// By what the server knows it.
-    pub(crate) fn hash(&self) -> &str {
-        &self.hash
+    /// The command that runs it, and the name by which.
+    pub(crate) fn called(&self, functions: bool) -> (&'static str, &str) {
+        if functions {
+            ("FCALL", &self.function)
+        } else {
+            ("EVALSHA", &self.hash)
+        }
+    }
+
+    /// The text of that library.
+    pub(crate) fn library(&self) -> String {
+        let (first, body) = self.code.split_once('\n').unwrap_or((self.code, ""));
+        let flags = if first.contains("allow-oom") {
+            "'allow-oom'"
+        } else {
+            ""
+        };
+        let name = &self.function;
+        format!(
+            "#!lua name={name}\nredis.register_function{{function_name='{name}', flags={{{flags}}}, \
+             callback=function(KEYS, ARGV)\n{body}\nend}}\n"
+        )
     }
 
     /// Its text.
@@ -41,7 +65,7 @@ impl Lua {
         }
         Call {
             command,
-            code: self.code,
+            script: self,
         }
     }
 }
@@ -50,7 +74,7 @@ impl Lua {
 #[derive(Debug)]
 pub(crate) struct Call {
     command: Cmd,
-    code: &'static str,
+    script: &'static Lua,
 }
 
 impl Call {
@@ -63,14 +87,30 @@ impl Call {
         &self.command
     }
 
+    /// The same as a call of the function.
+    pub(crate) fn of_function(&self) -> Cmd {
+        let (verb, name) = self.script.called(true);
+        let mut command = redis::cmd(verb);
+        command.arg(name);
+        for arg in self.command.args_iter().skip(2) {
+            if let redis::Arg::Simple(bytes) = arg {
+                command.arg(bytes);
+            }
+        }
+        command
+    }
+
     pub(crate) fn code(&self) -> &'static str {
-        self.code
+        self.script.code
     }
 }
 
 macro_rules! scripts {
     ($($name:ident = $file:literal, $code:expr;)*) => {
         $(pub(crate) static $name: LazyLock<Lua> = LazyLock::new(|| Lua::new($file, $code));)*
+
+        /// Every script.
+        pub(crate) static ALL: &[&LazyLock<Lua>] = &[$(&$name),*];
 
         /// Every script by name: for tests, and for an administrator who loads them ahead of time so that workers
         /// need no right to `SCRIPT LOAD`.

@@ -96,7 +96,7 @@ impl Frame {
                 }
                 b'$' => {
                     let length = length(rest)?;
-                    let end = length.map_or(after, |length| after + length + 2);
+                    let end = length.map_or(after, |length| after.saturating_add(length + 2));
                     if bytes.len() < end {
                         return Ok(None);
                     }
@@ -105,7 +105,10 @@ impl Frame {
                 }
                 b'*' => {
                     self.at = after;
-                    self.missing = self.missing - 1 + length(rest)?.unwrap_or(0);
+                    let more = length(rest)?.unwrap_or(0);
+                    // A count beyond all memory is no reply, and must not wrap around to a small one.
+                    let missing = (self.missing - 1).checked_add(more);
+                    self.missing = missing.ok_or(Unread::Shape)?;
                 }
                 _ => return Err(Unread::Shape),
             }
@@ -209,10 +212,8 @@ impl<'a> Replies<'a> {
         let Some(length) = length(self.next(b'$')?)? else {
             return Ok(None);
         };
-        let text = self
-            .bytes
-            .get(self.at..self.at + length)
-            .ok_or(Unread::Shape)?;
+        let text = self.bytes.get(self.at..).ok_or(Unread::Shape)?;
+        let text = text.get(..length).ok_or(Unread::Shape)?;
         self.at += length + 2;
         Ok(Some(text))
     }
@@ -226,6 +227,9 @@ impl<'a> Replies<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {

@@ -10,14 +10,13 @@ use redis::{
 };
 
 use crate::{
-    StoreError,
+    StoreError, TlsFiles,
     sentinel::{self, Sentinels},
     sentinel_url::SentinelUrl,
 };
 
-/// How a certificate begins.
 #[cfg(feature = "tls")]
-const PEM_START: &[u8] = b"-----BEGIN CERTIFICATE-----";
+use crate::trust::Trust;
 
 /// What was sent and not acknowledged for this long ends a connection.
 #[cfg(target_os = "linux")]
@@ -46,8 +45,9 @@ pub struct Server {
     sentinels: Option<Arc<Sentinels>>,
     address: Arc<str>,
     patience: Patience,
+    functions: bool,
     #[cfg(feature = "tls")]
-    roots: Option<Arc<[u8]>>,
+    trust: Trust,
 }
 
 /// How long to wait for Redis. Every wait ends: a client that waits for ever hides a dead server.
@@ -116,8 +116,9 @@ impl Server {
             sentinels: sentinels.map(Arc::new),
             address: address.into(),
             patience: Patience::default(),
+            functions: false,
             #[cfg(feature = "tls")]
-            roots: None,
+            trust: Trust::default(),
         })
     }
 
@@ -136,46 +137,21 @@ impl Server {
         Self::new(&text)
     }
 
-    /// Reads `REDIS_URL`, else the file named by `REDIS_URL_FILE`, else `redis://127.0.0.1:6379/0`.
+    /// Reads `REDIS_URL`, else the file named by `REDIS_URL_FILE`, else `redis://127.0.0.1:6379/0`; and the
+    /// [`TlsFiles`] that the environment names.
     ///
     /// # Errors
-    /// As [`Server::new`] and [`Server::from_file`].
+    /// As [`Server::new`], [`Server::from_file`] and [`Server::with_tls_files`].
     pub fn from_env() -> Result<Self, StoreError> {
-        if let Ok(url) = std::env::var("REDIS_URL") {
-            return Self::new(&url);
-        }
-        match std::env::var_os("REDIS_URL_FILE") {
-            Some(path) => Self::from_file(path.as_os_str()),
-            None => Self::new("redis://127.0.0.1:6379/0"),
-        }
-    }
-
-    /// The same server over TLS (`rediss://`), trusting these certificate authorities (PEM) and no public one: for a
-    /// Redis whose certificate a private authority signed, or that signed its own.
-    ///
-    /// # Errors
-    /// [`StoreError::Input`] when `pem` holds no certificate, or the URL is not `rediss://`.
-    #[cfg(feature = "tls")]
-    pub fn with_root_certificates(mut self, pem: &[u8]) -> Result<Self, StoreError> {
-        let wrong = |cause: String| {
-            StoreError::Input(format!(
-                "the certificates for Redis at {} are wrong: {cause}; give certificates in PEM form, for a rediss:// URL",
-                self.address
-            ))
+        let server = if let Ok(url) = std::env::var("REDIS_URL") {
+            Self::new(&url)
+        } else {
+            match std::env::var_os("REDIS_URL_FILE") {
+                Some(path) => Self::from_file(path.as_os_str()),
+                None => Self::new("redis://127.0.0.1:6379/0"),
+            }
         };
-        // An empty list would be taken, and no server trusted.
-        if !pem.windows(PEM_START.len()).any(|text| text == PEM_START) {
-            return Err(wrong("there is no certificate among them".into()));
-        }
-        let certificates = redis::TlsCertificates {
-            client_tls: None,
-            root_cert: Some(pem.to_vec()),
-        };
-        let info = self.client.get_connection_info().clone();
-        self.client =
-            Client::build_with_tls(info, certificates).map_err(|error| wrong(error.to_string()))?;
-        self.roots = Some(pem.into());
-        Ok(self)
+        server?.with_tls_files(&TlsFiles::from_env())
     }
 
     /// The same server with other deadlines.
@@ -183,6 +159,20 @@ impl Server {
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// The same server, on which scripts are not brought along: they run as the functions that
+    /// `gandy install-functions` has installed, so that a worker needs the right to `FCALL` and to no script of its own.
+    #[must_use]
+    pub fn with_functions(mut self, functions: bool) -> Self {
+        self.functions = functions;
+        self
+    }
+
+    /// Whether scripts run as installed functions.
+    #[must_use]
+    pub fn functions(&self) -> bool {
+        self.functions
     }
 
     /// Address and database, never credentials.
@@ -197,10 +187,18 @@ impl Server {
         self.patience
     }
 
-    /// The authorities to trust, where they were named.
+    /// Whom to trust, and as whom to appear.
     #[cfg(feature = "tls")]
-    pub(crate) fn roots(&self) -> Option<&[u8]> {
-        self.roots.as_deref()
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The same server with connections that are made with `client`, which has the same trust.
+    #[cfg(feature = "tls")]
+    pub(crate) fn trusting(mut self, client: Client, trust: Trust) -> Self {
+        self.client = client;
+        self.trust = trust;
+        self
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -373,8 +371,11 @@ pub fn redact(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let shown = match rest.rsplit_once('@') {
         Some((credentials, host)) => {
-            let user = credentials.split(':').next().unwrap_or_default();
-            format!("{user}:***@{host}")
+            // What stands alone may be a password that somebody put where the user goes.
+            match credentials.split_once(':') {
+                Some((user, _)) => format!("{user}:***@{host}"),
+                None => format!("***@{host}"),
+            }
         }
         None => rest.to_owned(),
     };
@@ -406,6 +407,7 @@ mod tests {
         assert!(!format!("{server:?}").contains("S3CR3T"));
         assert_eq!(redact("redis://app:S3CR3T@h:1/2"), "redis://app:***@h:1/2");
         assert_eq!(redact("redis://:S3CR3T@h"), "redis://:***@h");
+        assert_eq!(redact("redis://S3CR3T@h"), "redis://***@h");
         assert_eq!(
             redact("unix:///s?db=1&pass=S3CR3T&user=a"),
             "unix:///s?db=1&pass=***&user=a"

@@ -1,11 +1,8 @@
-//! TLS for the claim loop's own connections, with the roots that the redis crate's have.
+//! TLS for the claim loop's own connections, with the trust that the redis crate's have.
 
 use std::sync::Arc;
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -19,21 +16,7 @@ pub(crate) async fn encrypt(
 ) -> Result<TlsStream<TcpStream>, StoreError> {
     let wrong =
         |cause: String| StoreError::Input(format!("TLS to Redis at {}: {cause}", server.address()));
-    let mut roots = RootCertStore::empty();
-    match server.roots() {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-                roots
-                    .add(certificate)
-                    .map_err(|error| wrong(error.to_string()))?;
-            }
-        }
-    }
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = server.trust().config().map_err(wrong)?;
     let name = host
         .trim_start_matches('[')
         .trim_end_matches(']')

@@ -27,8 +27,8 @@ const EXAMPLES: &str = r#"EXAMPLES
   http = "https://example.com/jobs"            # arguments as JSON in a POST
 
 ENVIRONMENT
-  Every top-level key of the file is also a variable: REDIS_URL, REDIS_URL_FILE, and GANDY_ with the key in
-  capitals (GANDY_CONCURRENCY, GANDY_QUEUES="critical,3 default", GANDY_CAPSULES_MAIL_QUEUES ...).
+  Every top-level key of the file is also a variable: REDIS_URL, REDIS_URL_FILE, REDIS_TLS_CA, REDIS_TLS_CERT,
+  REDIS_TLS_KEY, and GANDY_ with the key in capitals (GANDY_CONCURRENCY, GANDY_QUEUES="critical,3 default", GANDY_CAPSULES_MAIL_QUEUES ...).
   GANDY_CONFIG names the file. GANDY_LOG is a filter (info, gandy=debug), GANDY_LOG_FORMAT text or json.
   Order: flag, environment, file, default.
   With Sentinel: REDIS_URL=redis+sentinel://[USER:PASSWORD@]SENTINEL1[:26379],SENTINEL2/MASTER[/DB], TLS by

@@ -24,15 +24,16 @@ pub enum Start {
 /// Reads the command line and everything it points to. Says what is wrong on standard error, and what `--check`
 /// and `--help` ask for on standard output.
 pub fn start(words: impl IntoIterator<Item = OsString>, environment: &Environment) -> Start {
-    let cli = match Cli::try_parse_from(words) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            say(without_passwords(error.to_string(), &words).trim_end());
+            return Start::End(exit::USAGE);
+        }
         Err(error) => {
             let _ = error.print();
-            return Start::End(if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::CLEAN
-            });
+            return Start::End(exit::CLEAN);
         }
     };
     let flags = match cli.layer() {
@@ -72,6 +73,19 @@ pub fn start(words: impl IntoIterator<Item = OsString>, environment: &Environmen
             Start::End(exit::CONFIG)
         }
     }
+}
+
+/// Clap repeats a word that it does not understand, and that word may be a URL in the wrong place.
+fn without_passwords(mut text: String, words: &[OsString]) -> String {
+    for word in words.iter().filter_map(|word| word.to_str()) {
+        let value = word.split_once('=').map_or(word, |(_, value)| value);
+        for secret in [word, value] {
+            if secret.contains("://") {
+                text = text.replace(secret, &summary::redacted(secret));
+            }
+        }
+    }
+    text
 }
 
 // A closed standard error or output is the reader's choice, so it is no reason to panic as `println!` does.

@@ -153,7 +153,10 @@ fn trust(config: &Config) -> Trust {
 /// The library's settings for a configuration.
 fn settings(config: &Config) -> Result<WorkerConfig, Error> {
     let names = |queues: &[Queue]| queues.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let mut settings = WorkerConfig::new(Server::new(config.redis_url.expose())?);
+    let server = Server::new(config.redis_url.expose())?
+        .with_tls_files(&config.redis_tls)?
+        .with_functions(config.functions);
+    let mut settings = WorkerConfig::new(server);
     settings.namespace = config.namespace.clone().unwrap_or_default();
     settings.queues = names(&config.queues);
     settings.concurrency = config.concurrency;

@@ -342,6 +342,14 @@ fn a_wrong_command_line_is_code_64_and_repeats_no_password() {
             "error: --redis must begin with redis://, rediss:// or unix://",
         ),
         (vec!["stray"], "error: unexpected argument 'stray' found"),
+        (
+            vec!["redis://u:S3CR3T@h"],
+            "error: unexpected argument 'redis://***@h' found",
+        ),
+        (
+            vec!["--fail-fast=redis://u:S3CR3T@h"],
+            "error: unexpected value 'redis://***@h' for '--fail-fast' found",
+        ),
     ] {
         let answer = worker(Some(JOB), &[], &words);
         assert_eq!(answer.code, 64, "{words:?}");

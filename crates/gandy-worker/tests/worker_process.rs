@@ -403,9 +403,12 @@ hmac = { secret = { file = "token" } }
     );
     std::fs::write(site.file("token"), format!("{canary}\n")).unwrap();
     let redis = RedisServer::with(&["--requirepass", canary]);
-    push(&redis, &job("A", "a", "[]"));
-    push(&redis, &job("B", "b", "[]"));
-    let worker = site.worker(&redis.url(), &["-t", "0"], &[("GANDY_LOG", "trace")]);
+    let argument = "S3CR3T-ARGUMENT";
+    let args = format!("[{argument:?}]");
+    push(&redis, &job("A", "a", &args));
+    push(&redis, &job("B", "b", &args));
+    let variables = [("GANDY_LOG", "trace"), ("TOKEN", canary)];
+    let worker = site.worker(&redis.url(), &["-t", "0"], &variables);
     let program = pids(&site.file("pids"), 1)[0];
     wait_until(DEADLINE, "the failed request", || {
         redis.cli(&["ZCARD", "retry"]) == "1"
@@ -413,7 +416,7 @@ hmac = { secret = { file = "token" } }
     let shim = parent_of(program);
     for pid in [worker.pid(), shim, program] {
         let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
-        assert!(!words.contains(canary), "{words}");
+        assert!(!words.contains("S3CR3T"), "{words}");
     }
     // The program has its token; the shim has none of it in its environment.
     assert_eq!(std::fs::read(format!("/proc/{shim}/environ")).unwrap(), b"");
@@ -421,9 +424,11 @@ hmac = { secret = { file = "token" } }
         let dump = redis.cli(&["DUMP", key]);
         assert!(!dump.contains(canary), "{key}: {dump}");
     }
+    worker.signal(Signal::SIGTTIN);
+    worker.wait_for_log("running", DEADLINE);
     worker.signal(Signal::SIGTERM);
     worker.wait_exit(DEADLINE);
-    assert!(!worker.log().contains(canary), "{}", worker.log());
+    assert!(!worker.log().contains("S3CR3T"), "{}", worker.log());
     wait_until_gone(&[program]);
 }
 

@@ -1,6 +1,6 @@
 //! Looking at what Redis holds, and moving single jobs by hand. The command and the dashboard use this and nothing else.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use gandy_protocol::{Keys, Payload, QueueName, StampFormat, retry::count_after_manual_retry};
 use gandy_store::{Entry, Grave, Line, Place, ProcessRow, Server, StoreError, Target, Totals};
@@ -28,8 +28,8 @@ pub struct QueueInfo {
     pub paused: bool,
 }
 
-/// A job as it stands in a queue or a set.
-#[derive(Debug, Clone)]
+/// A job as it stands in a queue or a set. Its `Debug` leaves the arguments out.
+#[derive(Clone)]
 pub struct JobInfo {
     /// Where it is.
     pub place: Place,
@@ -64,13 +64,35 @@ pub struct ProcessInfo {
     pub work: Vec<WorkInfo>,
 }
 
-/// A running job as its process shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A running job as its process shows it. Its `Debug` leaves the job out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct WorkInfo {
     /// The place in its process: a thread id in Ruby, a token number in Gandy.
     pub id: String,
     /// `{"queue":…,"payload":…,"run_at":…}` as raw JSON.
     pub json: String,
+}
+
+/// Arguments are people's data and do not belong into logs.
+impl fmt::Debug for JobInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobInfo")
+            .field("place", &self.place)
+            .field("at_ms", &self.at_ms)
+            .field("payload", &self.payload)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
+/// As [`JobInfo`]'s: the job is in its JSON.
+impl fmt::Debug for WorkInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkInfo")
+            .field("id", &self.id)
+            .field("bytes", &self.json.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Inspect {
@@ -267,6 +289,16 @@ impl Inspect {
     /// As [`Inspect::totals`].
     pub async fn reason(&self, job: &JobInfo) -> Result<Option<String>, Error> {
         Ok(self.line.reason(&job.bytes).await?)
+    }
+
+    /// Installs Gandy's scripts as functions, for users who may run these and no others
+    /// ([`Server::with_functions`]); gives the names of those that were not there yet. An administrator's business:
+    /// it takes the right to `FUNCTION LOAD`.
+    ///
+    /// # Errors
+    /// Any of Redis'; safe to repeat.
+    pub async fn install_functions(&self) -> Result<Vec<String>, Error> {
+        Ok(self.line.install_functions().await?)
     }
 
     /// Pauses a queue: Gandy's workers take nothing from it. Ruby's free workers do not heed it.

@@ -41,7 +41,9 @@ pub use gandy_protocol::{
     Backtrace, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting, Stamp, StampFormat,
     keys::TABLE as KEY_TABLE, span,
 };
-pub use gandy_store::{Caution, Grave, Kind, Patience, Place, Server, StoreError, Totals, redact};
+pub use gandy_store::{
+    Caution, Grave, Kind, Patience, Place, Server, StoreError, TlsFiles, Totals, redact,
+};
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};
 pub use push::Push;

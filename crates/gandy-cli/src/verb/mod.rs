@@ -2,6 +2,7 @@
 //! `push`: `--stdin`.
 
 mod bulk;
+pub(crate) mod functions;
 pub(crate) mod jobs;
 pub(crate) mod processes;
 pub(crate) mod push;
@@ -20,5 +21,6 @@ pub(crate) async fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Queues(_) => queues::run(common).await,
         Verb::Jobs(args) => jobs::run(args, common).await,
         Verb::Processes(_) => processes::run(common).await,
+        Verb::InstallFunctions(_) => functions::run(common).await,
     }
 }

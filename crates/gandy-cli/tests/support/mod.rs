@@ -53,7 +53,15 @@ pub(crate) fn document(out: &str) -> Value {
 /// The command with nothing of the machine's environment that could steer it.
 pub(crate) fn command(env: &[(&str, &str)], args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gandy"));
-    for name in ["REDIS_URL", "REDIS_URL_FILE", "GANDY_NAMESPACE", "NO_COLOR"] {
+    for name in [
+        "REDIS_URL",
+        "REDIS_URL_FILE",
+        "REDIS_TLS_CA",
+        "REDIS_TLS_CERT",
+        "REDIS_TLS_KEY",
+        "GANDY_NAMESPACE",
+        "NO_COLOR",
+    ] {
         command.env_remove(name);
     }
     command.envs(env.iter().copied()).args(args);

@@ -52,12 +52,13 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// The variable of a top-level key: `GANDY_` and the key in capitals; the Redis URL keeps the names that
-/// every Redis client uses.
+/// The variable of a top-level key: `GANDY_` and the key in capitals; what says where
+/// Redis is has the names that the library reads.
 pub fn variable(key: &str) -> String {
     match key {
         "redis_url" => "REDIS_URL".to_owned(),
         "redis_url_file" => "REDIS_URL_FILE".to_owned(),
+        "redis_tls_ca" | "redis_tls_cert" | "redis_tls_key" => key.to_ascii_uppercase(),
         _ => format!("GANDY_{}", key.to_ascii_uppercase()),
     }
 }
@@ -76,5 +77,6 @@ mod tests {
     fn every_key_has_a_variable() {
         assert_eq!(variable("dead_max_jobs"), "GANDY_DEAD_MAX_JOBS");
         assert_eq!(variable("redis_url"), "REDIS_URL");
+        assert_eq!(variable("redis_tls_key"), "REDIS_TLS_KEY");
     }
 }

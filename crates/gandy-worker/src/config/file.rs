@@ -61,6 +61,13 @@ fn read_table(document: &mut Document<'_>, table: &DeTable<'_>, environment: &En
     if let Some(Redis::File(path)) = &mut layer.redis {
         *path = base.join(&path);
     }
+    let tls = &mut layer.redis_tls;
+    for path in [&mut tls.ca, &mut tls.cert, &mut tls.key]
+        .into_iter()
+        .flatten()
+    {
+        *path = base.join(&path);
+    }
     for (name, value) in top.entries("capsules") {
         let path = join("capsules", name);
         let offset = value.span().start;

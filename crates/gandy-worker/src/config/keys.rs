@@ -134,7 +134,7 @@ pub fn max_fetch_payload(raw: Raw<'_>) -> Result<usize, String> {
     narrow(raw.whole_number(1_024, 512 * 1024 * 1024)?)
 }
 
-/// `allow_eviction` and `fail_fast`.
+/// `allow_eviction`, `fail_fast` and `functions`.
 pub fn boolean(raw: Raw<'_>) -> Result<bool, String> {
     raw.boolean()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gandy::StampFormat;
+use gandy::{StampFormat, TlsFiles};
 
 use super::keys;
 use super::queue::Queue;
@@ -56,10 +56,11 @@ impl CapsuleLayer {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(
     missing_docs,
-    reason = "each field is the key of its name, documented in `keys`"
+    reason = "each field is the key of its name (`redis_tls`: three of them), documented in `keys`"
 )]
 pub struct Layer {
     pub redis: Option<Redis>,
+    pub redis_tls: TlsFiles,
     pub namespace: Option<String>,
     pub concurrency: Option<usize>,
     pub queues: Option<Vec<Queue>>,
@@ -72,6 +73,7 @@ pub struct Layer {
     pub max_fetch_payload: Option<usize>,
     pub allow_eviction: Option<bool>,
     pub fail_fast: Option<bool>,
+    pub functions: Option<bool>,
     pub tag: Option<String>,
     pub labels: Option<Vec<String>>,
     pub capsules: BTreeMap<String, CapsuleLayer>,
@@ -79,9 +81,12 @@ pub struct Layer {
 
 impl Layer {
     /// The top-level keys that file and environment share.
-    pub const KEYS: [&'static str; 16] = [
+    pub const KEYS: [&'static str; 20] = [
         "redis_url",
         "redis_url_file",
+        "redis_tls_ca",
+        "redis_tls_cert",
+        "redis_tls_key",
         "namespace",
         "concurrency",
         "queues",
@@ -94,6 +99,7 @@ impl Layer {
         "max_fetch_payload",
         "allow_eviction",
         "fail_fast",
+        "functions",
         "tag",
         "labels",
     ];
@@ -116,6 +122,11 @@ impl Layer {
         };
         Layer {
             redis,
+            redis_tls: TlsFiles {
+                ca: source.read("redis_tls_ca", keys::path),
+                cert: source.read("redis_tls_cert", keys::path),
+                key: source.read("redis_tls_key", keys::path),
+            },
             namespace: source.read("namespace", keys::namespace),
             concurrency: source.read("concurrency", keys::concurrency),
             queues: source.read("queues", keys::queues),
@@ -128,6 +139,7 @@ impl Layer {
             max_fetch_payload: source.read("max_fetch_payload", keys::max_fetch_payload),
             allow_eviction: source.read("allow_eviction", keys::boolean),
             fail_fast: source.read("fail_fast", keys::boolean),
+            functions: source.read("functions", keys::boolean),
             tag: source.read("tag", keys::tag),
             labels: source.read("labels", keys::labels),
             capsules: BTreeMap::new(),
@@ -147,6 +159,7 @@ impl Layer {
         }
         Layer {
             redis: self.redis.or(below.redis),
+            redis_tls: self.redis_tls.over(below.redis_tls),
             namespace: self.namespace.or(below.namespace),
             concurrency: self.concurrency.or(below.concurrency),
             queues: self.queues.or(below.queues),
@@ -159,6 +172,7 @@ impl Layer {
             max_fetch_payload: self.max_fetch_payload.or(below.max_fetch_payload),
             allow_eviction: self.allow_eviction.or(below.allow_eviction),
             fail_fast: self.fail_fast.or(below.fail_fast),
+            functions: self.functions.or(below.functions),
             tag: self.tag.or(below.tag),
             labels: self.labels.or(below.labels),
             capsules,

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gandy::StampFormat;
+use gandy::{StampFormat, TlsFiles};
 
 use environment::Environment;
 use file::File;
@@ -50,6 +50,7 @@ pub const FILE: &str = "gandy.toml";
 )]
 pub struct Config {
     pub redis_url: Secret,
+    pub redis_tls: TlsFiles,
     pub namespace: Option<String>,
     pub concurrency: usize,
     pub queues: Vec<Queue>,
@@ -62,6 +63,7 @@ pub struct Config {
     pub max_fetch_payload: usize,
     pub allow_eviction: bool,
     pub fail_fast: bool,
+    pub functions: bool,
     pub tag: Option<String>,
     pub labels: Vec<String>,
     pub capsules: BTreeMap<String, Capsule>,
@@ -188,6 +190,7 @@ fn resolve(
     }
     Some(Config {
         redis_url: redis_url?,
+        redis_tls: layer.redis_tls,
         namespace: layer.namespace,
         concurrency,
         queues: layer.queues.unwrap_or_else(|| {
@@ -207,6 +210,7 @@ fn resolve(
             .unwrap_or(default::MAX_FETCH_PAYLOAD),
         allow_eviction: layer.allow_eviction.unwrap_or(false),
         fail_fast: layer.fail_fast.unwrap_or(false),
+        functions: layer.functions.unwrap_or(false),
         tag: layer.tag,
         labels: layer.labels.unwrap_or_default(),
         capsules,

@@ -17,6 +17,16 @@ pub fn of(config: &Config) -> String {
         let _ = writeln!(text, "{key} = {value}");
     };
     line("redis_url", quoted(&redacted(config.redis_url.expose())));
+    let tls = &config.redis_tls;
+    for (key, path) in [
+        ("redis_tls_ca", &tls.ca),
+        ("redis_tls_cert", &tls.cert),
+        ("redis_tls_key", &tls.key),
+    ] {
+        if let Some(path) = path {
+            line(key, quoted(&path.to_string_lossy()));
+        }
+    }
     if let Some(namespace) = &config.namespace {
         line("namespace", quoted(namespace));
     }
@@ -31,6 +41,7 @@ pub fn of(config: &Config) -> String {
     line("max_fetch_payload", config.max_fetch_payload.to_string());
     line("allow_eviction", config.allow_eviction.to_string());
     line("fail_fast", config.fail_fast.to_string());
+    line("functions", config.functions.to_string());
     if let Some(tag) = &config.tag {
         line("tag", quoted(tag));
     }

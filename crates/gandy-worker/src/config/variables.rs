@@ -131,6 +131,9 @@ mod tests {
     fn every_key_can_be_set_by_environment() {
         let (layer, problems) = read_pairs(&[
             ("REDIS_URL", "redis://h"),
+            ("REDIS_TLS_CA", "ca.pem"),
+            ("REDIS_TLS_CERT", "cert.pem"),
+            ("REDIS_TLS_KEY", "key.pem"),
             ("GANDY_NAMESPACE", "app"),
             ("GANDY_CONCURRENCY", "7"),
             ("GANDY_QUEUES", "critical,3 default"),
@@ -143,6 +146,7 @@ mod tests {
             ("GANDY_MAX_FETCH_PAYLOAD", "2048"),
             ("GANDY_ALLOW_EVICTION", "1"),
             ("GANDY_FAIL_FAST", "true"),
+            ("GANDY_FUNCTIONS", "true"),
             ("GANDY_TAG", "blue"),
             ("GANDY_LABELS", "a b"),
             ("GANDY_CAPSULES_MAIL_EU_CONCURRENCY", "2"),

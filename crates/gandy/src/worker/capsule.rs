@@ -10,13 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_protocol::{Keys, Payload, QueueOrder};
+use gandy_protocol::{Payload, QueueOrder};
 use gandy_store::{Claim, Exit, Grip};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     config::CapsuleConfig,
+    core::Core,
     life::{Held, Life},
     slots::Slots,
 };
@@ -134,12 +135,14 @@ struct Desk {
 }
 
 impl Station {
-    pub(crate) fn new(capsule: &Arc<Capsule>, life: &Arc<Life>, keys: &Keys) -> Arc<Self> {
+    pub(crate) fn new(capsule: &Arc<Capsule>, life: &Arc<Life>, core: &Core) -> Arc<Self> {
         let names = capsule.order.names();
+        let names = names.iter().map(String::as_str);
+        let grip = Grip::new(&core.keys, &life.identity, names.clone());
         Arc::new(Self {
             capsule: Arc::clone(capsule),
             life: Arc::clone(life),
-            grip: Grip::new(keys, &life.identity, names.iter().map(String::as_str)),
+            grip: grip.with_functions(core.config.server.functions()),
             wake: Notify::new(),
             relief: Notify::new(),
             freed: Notify::new(),
@@ -148,7 +151,7 @@ impl Station {
             blocked: AtomicU64::new(0),
             idle: watch::Sender::new(false),
             answered: Notify::new(),
-            bells: names.iter().map(|_| Bell::default()).collect(),
+            bells: names.map(|_| Bell::default()).collect(),
             woken: AtomicBool::new(false),
             desk: Mutex::default(),
             shift: AtomicU64::new(1),

@@ -267,7 +267,7 @@ impl Worker {
         let stations: Vec<Arc<Station>> = core
             .capsules
             .iter()
-            .map(|capsule| Station::new(capsule, &life, &core.keys))
+            .map(|capsule| Station::new(capsule, &life, core))
             .collect();
         lease::start(core, &life, &stations)
             .map_err(|error| Error::config(format!("cannot start the lease thread: {error}")))?;
