@@ -30,6 +30,7 @@ fn all(keys: &Keys) -> Vec<String> {
         keys.fleet(),
         keys.dying(),
         keys.lease(&id),
+        keys.watch(),
         keys.inflight(&id),
         keys.landing("low"),
         keys.recovered("b5de70b63090decd6440fd9e"),
