@@ -9,6 +9,8 @@ mod faults;
 #[path = "in_flight/steps.rs"]
 mod steps;
 mod support;
+#[path = "in_flight/traces.rs"]
+mod traces;
 #[path = "in_flight/watch.rs"]
 mod watch;
 

@@ -114,7 +114,7 @@ impl Real {
             Action::RunLate(at) => self.run(&before.redis, before.network[at]).await,
             Action::Renew(place) => {
                 let life = before.processes[place].life;
-                let lives = self.line.renew(&self.of(life), LEASE).await.unwrap();
+                let lives = self.line.renew(&self.of(life), LEASE, None).await.unwrap();
                 assert_eq!(lives, before.redis.fleet.has(life));
                 if !lives {
                     let held = before.processes[place].held;
@@ -222,7 +222,10 @@ impl Real {
         match request {
             Request::Condemn { life } => {
                 let identity = self.of(life);
-                self.line.condemn(&identity, Duration::ZERO).await.unwrap();
+                self.line
+                    .condemn(&identity, Duration::ZERO, None)
+                    .await
+                    .unwrap();
             }
             Request::Reap {
                 token,

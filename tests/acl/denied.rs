@@ -104,7 +104,7 @@ const PRODUCER: &[&str] = &[
 
 const WORKER: &[&str] = &[
     "BRPOP queue:default 0.1",
-    "CLIENT SETNAME another",
+    "CLIENT UNPAUSE",
     "COPY queue:default elsewhere",
     "LMOVE queue:default elsewhere RIGHT LEFT",
     "PERSIST gandy:lease:host:1:a4dc4b6ef2be",

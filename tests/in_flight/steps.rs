@@ -142,7 +142,10 @@ async fn i3_a_claim_in_the_name_of_nobody_is_refused_and_takes_nothing() {
         .await
         .unwrap();
     site.ask::<()>(cmd("DEL").arg(format!("gandy:lease:{}", hand.identity)));
-    let condemned = hand.line.condemn(&hand.identity, Duration::ZERO).await;
+    let condemned = hand
+        .line
+        .condemn(&hand.identity, Duration::ZERO, None)
+        .await;
     assert_eq!(condemned.unwrap(), Retirement::Moved);
     refused().await;
 }

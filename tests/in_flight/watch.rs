@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gandy_protocol::Identity;
-use gandy_store::{Line, Retirement};
+use gandy_store::{Lease, Line, Retirement};
 use gandy_tests::{RedisServer, line};
 use redis::cmd;
 
@@ -19,7 +19,8 @@ async fn silent(line: &Line) -> Identity {
     let identity = Identity::new("silent", 1, [3; 6]);
     let joined = line.register(&identity, "{}", Duration::from_millis(1));
     assert!(joined.await.unwrap());
-    while line.suspects().await.unwrap().is_empty() {
+    let gone = (identity.clone(), Lease::Gone);
+    while !line.leases().await.unwrap().contains(&gone) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     identity
@@ -30,7 +31,7 @@ async fn i8_nobody_is_declared_dead_before_somebody_watched_for_a_lease() {
     let site = Site::start();
     let line = line(&site.redis);
     let identity = silent(&line).await;
-    let condemn = async || line.condemn(&identity, LEASE).await.unwrap();
+    let condemn = async || line.condemn(&identity, LEASE, None).await.unwrap();
     assert_eq!(condemn().await, Retirement::Unwatched, "nobody looked");
     while line.watch(NEVER).await.unwrap() < LEASE / 2 {
         assert_eq!(condemn().await, Retirement::Unwatched);
@@ -67,7 +68,7 @@ async fn i8_a_gap_begins_the_watch_anew() {
     assert!(line.watch(GAP).await.unwrap() >= LEASE);
     let identity = silent(&line).await;
     tokio::time::sleep(GAP * 2).await; // The subject: nobody looks.
-    let condemned = line.condemn(&identity, LEASE).await.unwrap();
+    let condemned = line.condemn(&identity, LEASE, None).await.unwrap();
     assert_eq!(condemned, Retirement::Unwatched);
     assert!(line.watch(GAP).await.unwrap() < GAP);
 }
@@ -85,7 +86,7 @@ async fn i8_another_run_of_the_server_begins_the_watch_anew() {
     assert_eq!(site.ask::<i64>(cmd("EXISTS").arg("gandy:watch")), 1);
     let after = line(&site.redis);
     // The record came back with the data, and so did the silent one without a lease.
-    let condemned = after.condemn(&identity, LEASE).await.unwrap();
+    let condemned = after.condemn(&identity, LEASE, None).await.unwrap();
     assert_eq!(condemned, Retirement::Unwatched);
     assert!(after.watch(NEVER).await.unwrap() < LEASE / 2);
 }

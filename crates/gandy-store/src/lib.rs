@@ -46,6 +46,7 @@ mod sweep;
 #[cfg(feature = "tls")]
 mod tls;
 mod tls_files;
+mod trace;
 #[cfg(feature = "tls")]
 mod trust;
 mod walk;
@@ -67,9 +68,10 @@ pub use operator::Target;
 pub use parcel::Parcel;
 pub use place::{Entry, Place};
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
-pub use reap::{GiveBack, Guard, Orphan, Way};
+pub use reap::{GiveBack, Guard, Lease, Orphan, Way};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Outcome};
 pub use sweep::Swept;
 pub use tls_files::TlsFiles;
+pub use trace::Trace;
 pub use wire::Wire;

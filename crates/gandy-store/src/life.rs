@@ -1,11 +1,14 @@
-//! A process' life in the fleet: it registers, renews its lease, retires; or is retired when the lease is gone and
-//! somebody was watching (I8).
+//! A process' life in the fleet: it registers, renews its lease, retires; or is retired when the lease is gone, or all
+//! its connections are, and somebody was watching (I8).
 
 use std::time::Duration;
 
 use gandy_protocol::identity::Identity;
 
-use crate::{Line, StoreError, lua};
+use crate::{Line, StoreError, Trace, lua};
+
+/// The lease of a process whose connections are not seen, or not yet.
+const UNSEEN: &str = "-";
 
 /// The answer to a try to move a process from the living to the dying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +41,24 @@ impl Line {
             keys.lease(identity),
             keys.inflight(identity),
         ]);
-        call.arg(id).arg(published).arg(millis(lease));
+        call.arg(id).arg(published).arg(millis(lease)).arg(UNSEEN);
         Ok(self.call::<i64>(&call).await? == 1)
     }
 
-    /// Renews the lease. `false`: this process was declared dead and must take a new identity.
+    /// Renews the lease, and notes in it how others see this process' connections. `false`: this process was declared
+    /// dead and must take a new identity.
     ///
     /// # Errors
     /// Any; repeat until the lease is over.
-    pub async fn renew(&self, identity: &Identity, lease: Duration) -> Result<bool, StoreError> {
+    pub async fn renew(
+        &self,
+        identity: &Identity,
+        lease: Duration,
+        trace: Option<&Trace>,
+    ) -> Result<bool, StoreError> {
         let (keys, id) = (self.keys(), identity.as_str());
         let mut call = lua::RENEW.keys(&[keys.fleet(), keys.lease(identity)]);
-        call.arg(id).arg(millis(lease));
+        call.arg(id).arg(millis(lease)).arg(written(trace));
         Ok(self.call::<i64>(&call).await? == 1)
     }
 
@@ -59,7 +68,7 @@ impl Line {
     /// # Errors
     /// Any; safe to repeat.
     pub async fn leave(&self, identity: &Identity) -> Result<Retirement, StoreError> {
-        self.retire(identity, true, Duration::ZERO).await
+        self.retire(identity, true, Duration::ZERO, None).await
     }
 
     /// Looks at the fleet, and says for how long that was done without a gap longer than `gap`, by anybody, on the same
@@ -73,7 +82,8 @@ impl Line {
         Ok(Duration::from_millis(self.call(&call).await?))
     }
 
-    /// Declares a process dead unless its lease holds, or the fleet was not watched for `lease`.
+    /// Declares a process dead, unless its lease holds or the fleet was not watched for `lease`. With `gone`, connections
+    /// that nobody finds any more, a lease that tells of just these is no hindrance: no other renewed it since.
     ///
     /// # Errors
     /// Any; safe to repeat.
@@ -81,8 +91,9 @@ impl Line {
         &self,
         identity: &Identity,
         lease: Duration,
+        gone: Option<&Trace>,
     ) -> Result<Retirement, StoreError> {
-        self.retire(identity, false, lease).await
+        self.retire(identity, false, lease, gone).await
     }
 
     async fn retire(
@@ -90,6 +101,7 @@ impl Line {
         identity: &Identity,
         own: bool,
         lease: Duration,
+        gone: Option<&Trace>,
     ) -> Result<Retirement, StoreError> {
         let (keys, id) = (self.keys(), identity.as_str());
         let mut call = lua::RETIRE.keys(&[
@@ -98,7 +110,10 @@ impl Line {
             keys.lease(identity),
             keys.watch(),
         ]);
-        call.arg(id).arg(i32::from(own)).arg(millis(lease));
+        call.arg(id)
+            .arg(i32::from(own))
+            .arg(millis(lease))
+            .arg(written(gone));
         match self.call::<i64>(&call).await? {
             1 => Ok(Retirement::Moved),
             0 => Ok(Retirement::Absent),
@@ -118,6 +133,11 @@ impl Line {
         call.arg(identity.as_str());
         Ok(self.call::<i64>(&call).await? == 1)
     }
+}
+
+/// What a lease holds; nothing of the connections where they are not seen.
+fn written(trace: Option<&Trace>) -> String {
+    trace.map_or_else(|| UNSEEN.to_owned(), Trace::to_string)
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

@@ -15,7 +15,7 @@ use redis::{
     Cmd, FromRedisValue, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::{
     Server, StoreError,
@@ -42,6 +42,7 @@ struct Inner {
     reply: Duration,
     source: Source,
     openings: AtomicU64,
+    lost: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -85,6 +86,7 @@ impl Line {
                 reply,
                 source,
                 openings: AtomicU64::new(0),
+                lost: Arc::default(),
             }),
         }
     }
@@ -107,6 +109,7 @@ impl Line {
                 reply,
                 source: Source::Pool(pool),
                 openings: AtomicU64::new(0),
+                lost: Arc::default(),
             }),
         })
     }
@@ -125,8 +128,14 @@ impl Line {
 
     /// How often a connection was opened, which is the number of the last one; a pool does not count. Another number than
     /// before: there may be another server at the other end, or an older state of this one.
-    pub(crate) fn openings(&self) -> u64 {
+    #[must_use]
+    pub fn openings(&self) -> u64 {
         self.inner.openings.load(Ordering::Acquire)
+    }
+
+    /// Waits until the other end closes the connection, if it did not since this was last asked. A pool does not tell.
+    pub async fn lost(&self) {
+        self.inner.lost.notified().await;
     }
 
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
@@ -287,9 +296,10 @@ impl Line {
         }
         let began = Instant::now();
         let closed = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&closed);
+        let (flag, lost) = (Arc::clone(&closed), Arc::clone(&self.inner.lost));
         let connect = self.server().connect(self.inner.reply, move || {
-            flag.store(true, Ordering::Release)
+            flag.store(true, Ordering::Release);
+            lost.notify_one();
         });
         let connection = match connect.await {
             Ok(connection) => connection,

@@ -39,7 +39,8 @@ impl Link {
         let patience = server.patience().connect;
         let opening = async {
             let mut link = Self::dial(server, &info, &name).await?;
-            link.log_in(info.redis_settings(), &name, server.is_watched())
+            let primary = server.is_watched();
+            link.log_in(info.redis_settings(), &name, server.name(), primary)
                 .await?;
             Ok(link)
         };
@@ -59,7 +60,7 @@ impl Link {
     /// Opens one to a sentinel of this server. The deadline is the caller's.
     pub(crate) async fn reach(server: &Server, node: &ConnectionInfo) -> Result<Self, StoreError> {
         let mut link = Self::dial(server, node, server.address()).await?;
-        link.log_in(node.redis_settings(), server.address(), false)
+        link.log_in(node.redis_settings(), server.address(), None, false)
             .await?;
         Ok(link)
     }
@@ -94,11 +95,13 @@ impl Link {
         })
     }
 
-    /// The first words on a connection. With `primary` the other end must say that it is one.
+    /// The first words on a connection to what errors call `name`: who we are, what this connection is called, and, with
+    /// `primary`, that the other end must say that it is one.
     async fn log_in(
         &mut self,
         settings: &RedisConnectionInfo,
         name: &str,
+        called: Option<&str>,
         primary: bool,
     ) -> Result<(), StoreError> {
         let mut request = Request::default();
@@ -122,12 +125,18 @@ impl Link {
             .text("SETINFO")
             .text("LIB-NAME")
             .text("gandy");
+        let mut courtesies = 1;
+        if let Some(called) = called {
+            request.command(3).text("CLIENT").text("SETNAME");
+            request.text(called);
+            courtesies += 1;
+        }
         if primary {
             request.command(1).text("HELLO");
         }
         let lost = |error: std::io::Error| unavailable(name, error.to_string());
         self.write(&request).await.map_err(lost)?;
-        let mut frame = Frame::new(steps + 1 + usize::from(primary));
+        let mut frame = Frame::new(steps + courtesies + usize::from(primary));
         let end = self.read(&mut frame).await.map_err(lost)?;
         let mut replies = Replies::new(self.replies(end));
         let mut outcome = Ok(());
@@ -135,7 +144,10 @@ impl Link {
             outcome = outcome.and(replies.done());
         }
         let role = match (&outcome, primary) {
-            (Ok(()), true) => replies.skip().and_then(|()| role(&mut replies)).map(Some),
+            (Ok(()), true) => (0..courtesies)
+                .try_for_each(|_| replies.skip())
+                .and_then(|()| role(&mut replies))
+                .map(Some),
             _ => Ok(None),
         };
         let role = outcome.and(role).map(|role| role.map(str::to_owned));

@@ -40,7 +40,7 @@ const SCRIPTS: &[(&str, &str, &str, &str)] = &[
     (
         "reap-alive",
         "retire",
-        "if redis.call('EXISTS', KEYS[3]) == 1 then return -1 end",
+        "if lease and (ARGV[4] == '-' or lease ~= ARGV[4]) then return -1 end",
         "",
     ),
     // A due job is popped by the script and pushed by the client, as Sidekiq's poller does.

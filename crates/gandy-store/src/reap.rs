@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gandy_protocol::{Payload, digest::recovery_id, identity::Identity};
 
-use crate::{Grave, Line, Outcome, StoreError, Token, life::millis, lua, settle::outcomes};
+use crate::{Grave, Line, Outcome, StoreError, Token, Trace, life::millis, lua, settle::outcomes};
 
 /// How long the deaths that a job was aboard of are remembered: Sidekiq Pro's 72 hours.
 const RECOVERY_MEMORY: Duration = Duration::from_secs(72 * 3600);
@@ -32,6 +32,15 @@ pub enum Way {
     Dead(String),
 }
 
+/// A process' proof of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lease {
+    /// It ran out: a suspicion, not yet a death.
+    Gone,
+    /// It holds; with it, how the process' connections are seen, where they are.
+    Holds(Option<Trace>),
+}
+
 /// One job to give back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GiveBack {
@@ -57,27 +66,27 @@ pub struct Orphan {
 }
 
 impl Line {
-    /// The identities in `gandy:fleet` whose lease is gone: suspicions, not yet deaths.
+    /// The living, each with its lease.
     ///
     /// # Errors
     /// Any; a read.
-    pub async fn suspects(&self) -> Result<Vec<Identity>, StoreError> {
-        let fleet = self.identities(&self.keys().fleet()).await?;
+    pub async fn leases(&self) -> Result<Vec<(Identity, Lease)>, StoreError> {
+        let fleet = self.fleet().await?;
         let mut pipe = redis::pipe();
         for identity in &fleet {
-            pipe.cmd("EXISTS").arg(self.keys().lease(identity));
+            pipe.cmd("GET").arg(self.keys().lease(identity));
         }
-        let alive = self.all(&pipe).await?;
-        let mut suspects = Vec::new();
-        for (identity, alive) in fleet.into_iter().zip(alive) {
-            let suspect = self.read::<i64>(alive)? == 0;
-            #[cfg(feature = "mutants")]
-            let suspect = suspect || crate::mutant::is("reap-alive");
-            if suspect {
-                suspects.push(identity);
-            }
+        let mut leases = Vec::with_capacity(fleet.len());
+        for (identity, lease) in fleet.into_iter().zip(self.all(&pipe).await?) {
+            let lease = match self.read::<Option<String>>(lease)? {
+                #[cfg(feature = "mutants")]
+                _ if crate::mutant::is("reap-alive") => Lease::Gone,
+                Some(text) => Lease::Holds(Trace::parse(&text)),
+                None => Lease::Gone,
+            };
+            leases.push((identity, lease));
         }
-        Ok(suspects)
+        Ok(leases)
     }
 
     /// The identities that died or left and whose jobs are not all back yet.

@@ -46,6 +46,7 @@ pub struct Server {
     address: Arc<str>,
     patience: Patience,
     functions: bool,
+    name: Option<Arc<str>>,
     #[cfg(feature = "tls")]
     trust: Trust,
 }
@@ -117,6 +118,7 @@ impl Server {
             address: address.into(),
             patience: Patience::default(),
             functions: false,
+            name: None,
             #[cfg(feature = "tls")]
             trust: Trust::default(),
         })
@@ -167,6 +169,19 @@ impl Server {
     pub fn with_functions(mut self, functions: bool) -> Self {
         self.functions = functions;
         self
+    }
+
+    /// The same server, whose `CLIENT LIST` shows all connections under this name. It has to be printable ASCII without
+    /// spaces: where it is not, and where `CLIENT` is denied, they stay without.
+    #[must_use]
+    pub fn with_name(mut self, name: &str) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The name of its connections.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Whether scripts run as installed functions.
@@ -295,6 +310,9 @@ impl Server {
             Ok(connection) => Ok(connection),
             Err(error) => Err(StoreError::connecting(&name, &error)),
         };
+        if let (Ok(connection), Some(name)) = (&outcome, self.name()) {
+            introduce(connection, name).await;
+        }
         if outcome.is_err() {
             self.doubt();
         }
@@ -329,6 +347,16 @@ impl Server {
         let role = role.and_then(Result::ok).unwrap_or_default();
         StoreError::unless_primary(name, &role)?;
         Ok(connection)
+    }
+}
+
+/// Tells the server the connection's name. Whether it listens shows where the name is looked for.
+async fn introduce(connection: &MultiplexedConnection, name: &str) {
+    let mut command = redis::cmd("CLIENT");
+    command.arg("SETNAME").arg(name);
+    let told = command.exec_async(&mut connection.clone()).await;
+    if let Err(error) = told {
+        tracing::debug!(%error, "a connection stays without a name");
     }
 }
 

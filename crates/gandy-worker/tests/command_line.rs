@@ -103,7 +103,7 @@ jobs = 5
         "gandy.toml:4:10: queues: must be an array of strings, but holds 5".to_owned(),
         format!("gandy.toml:5:11: timeout: {span} 0s to 1d, got the string \"soon\""),
         "gandy.toml:6:10: stamps: must be \"milliseconds\", or \"seconds\" while any Ruby Sidekiq below 8 reads, got the string \"minutes\"".to_owned(),
-        "gandy.toml:7:13: redis_url: must begin with redis://, rediss:// or unix:// (such as redis://:PASSWORD@HOST:6379/0 or unix:///run/redis.sock)".to_owned(),
+        "gandy.toml:7:13: redis_url: must begin with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel:// (such as redis://:PASSWORD@HOST:6379/0, unix:///run/redis.sock or redis+sentinel://:PASSWORD@SENTINEL1,SENTINEL2/mymaster/0)".to_owned(),
         "gandy.toml:8:1: capsules.default: the default capsule is configured by the top-level `queues` and `concurrency`".to_owned(),
         format!("gandy.toml:11:8: jobs.A.exec: {command}; no shell is run, got the string \"./resize\""),
         "gandy.toml:14:8: jobs.\"Foo::Bar\".http: is given beside exec: give exactly one of exec and http".to_owned(),
@@ -339,7 +339,7 @@ fn a_wrong_command_line_is_code_64_and_repeats_no_password() {
         ),
         (
             vec!["--redis", "http://:S3CR3T@h"],
-            "error: --redis must begin with redis://, rediss:// or unix://",
+            "error: --redis must begin with redis://, rediss://, unix://",
         ),
         (vec!["stray"], "error: unexpected argument 'stray' found"),
         (

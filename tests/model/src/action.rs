@@ -22,8 +22,6 @@ pub enum Action {
     End(usize, Token, Run),
     /// An ending is sent again after its reply was lost.
     Repeat(usize, Token),
-    /// The lease thread gives back what a claim loop that stands still has not begun.
-    Stall(usize, Token),
     /// A stray is read, to be taken in.
     Adopt(usize, Token),
     /// A stray is given back.

@@ -34,9 +34,11 @@ impl State {
             }
             Request::Finish { token, job } => self.finish(token, job),
             Request::Settle { token, job, buries } => self.settle(token, job, buries, manner),
-            Request::GiveBack { token, job, .. } => {
+            Request::GiveBack { token, job } => {
                 if self.redis.fleet.has(token.life) {
                     self.give_back(token, job, Way::Queue, manner);
+                } else {
+                    reply = Reply::Refused;
                 }
             }
             Request::Read { token } => {

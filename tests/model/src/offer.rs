@@ -88,11 +88,8 @@ impl State {
             match held.run {
                 Run::Waiting => {
                     into.push(Action::Start(place, token));
-                    if scene.gives_up && calls {
+                    if (scene.gives_up || scene.stalls) && calls {
                         into.push(Action::End(place, token, Run::Returning));
-                    }
-                    if scene.stalls && calls {
-                        into.push(Action::Stall(place, token));
                     }
                 }
                 Run::Running if calls => {
@@ -105,7 +102,7 @@ impl State {
                     }
                 }
                 Run::Running => {}
-                _ if calls && !is_awaited(process, held.token) => {
+                _ if calls && !is_awaited(process, token) => {
                     into.push(Action::Repeat(place, token));
                 }
                 _ => {}
@@ -125,15 +122,14 @@ impl State {
             }
             let reading = |call: &Call| call.request == Request::Read { token };
             let read = process.calls.iter().any(reading);
-            // Two threads look for strays. Whether one knows what the other has in hand is a rule.
-            let mine = !is_awaited(process, token) || scene.stalls && !scene.rules.one_hand;
+            // Two threads look for strays; what one reads, the other leaves alone.
+            let mine = !is_awaited(process, token);
             let able = self.may_claim(scene, process) && process.free(scene) > 0;
             if able && mine && !read {
                 into.push(Action::Adopt(place, token));
             }
-            let rejecting = |call: &Call| matches!(call.request, Request::GiveBack { token: other, .. } if other == token);
-            let rejected = process.calls.iter().any(rejecting);
-            if (!able || scene.gives_up || scene.stalls) && mine && !rejected {
+            let room = process.memory() > 0;
+            if (!able || scene.gives_up || scene.stalls) && mine && room {
                 into.push(Action::Reject(place, token));
             }
         }

@@ -46,8 +46,6 @@ pub enum Request {
         token: Token,
         /// What it is.
         job: Job,
-        /// The process remembers the job until the reply comes.
-        remembered: bool,
     },
     /// `HGET` of a token that memory does not know.
     Read {
@@ -214,11 +212,7 @@ impl Request {
                 job,
                 buries: run == Run::Burying,
             }),
-            Run::Returning => Some(Self::GiveBack {
-                token,
-                job,
-                remembered: true,
-            }),
+            Run::Returning => Some(Self::GiveBack { token, job }),
         }
     }
 }

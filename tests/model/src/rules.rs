@@ -23,11 +23,8 @@ pub struct Rules {
     /// Who has no lease claims nothing and takes nothing in (I9). The process knows by its own clock: it counts from the
     /// sending of the last renewal, so its lease seems over to it before Redis lets it run out.
     pub lease_gate: bool,
-    /// Of the two threads of a process that look for strays, none takes in what the other gives back.
-    pub one_hand: bool,
-    /// P3 counts a lost reply to giving back what memory has forgotten: the job may run once more for it. No rule of the
-    /// protocol but one of the bound.
-    pub counts_losses: bool,
+    /// What goes back is remembered until the reply to that has come, so that it is not taken in meanwhile (P3).
+    pub remembers: bool,
 }
 
 impl Rules {
@@ -42,8 +39,7 @@ impl Rules {
         ownerless_landing: true,
         keep_first: true,
         lease_gate: true,
-        one_hand: true,
-        counts_losses: true,
+        remembers: true,
     };
 
     /// Whether tokens and identities that are gone stay gone, so that a request about them can be forgotten.

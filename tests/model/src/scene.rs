@@ -25,7 +25,7 @@ pub struct Scene {
     pub idle_claims: bool,
     /// Workers give back what they have not begun, and strays that they could run themselves.
     pub gives_up: bool,
-    /// The lease thread gives back for a claim loop that stands still, and forgets what it gave back in any case.
+    /// The lease thread gives back for a claim loop that stands still, beside who else does.
     pub stalls: bool,
     /// Deaths are counted for each job, so that suspects go through `schedule` and the third death buries.
     pub charges: bool,

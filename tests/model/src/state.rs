@@ -269,14 +269,23 @@ impl Process {
     #[must_use]
     pub fn free(&self, scene: &Scene) -> usize {
         let busy = |held: &&Held| matches!(held.run, Run::Waiting | Run::Running);
-        let brings = |request: &Request| {
-            request.wanted() + usize::from(matches!(request, Request::Read { .. }))
-        };
-        let awaited: usize = self.calls.iter().map(|call| brings(&call.request)).sum();
         let slots = scene
             .slots
             .saturating_sub(self.held.iter().filter(busy).count());
-        slots.min(self.held.room()).saturating_sub(awaited)
+        slots.saturating_sub(self.awaited()).min(self.memory())
+    }
+
+    /// Jobs that what is awaited may bring.
+    fn awaited(&self) -> usize {
+        let brings = |request: &Request| {
+            request.wanted() + usize::from(matches!(request, Request::Read { .. }))
+        };
+        self.calls.iter().map(|call| brings(&call.request)).sum()
+    }
+
+    /// Places for more jobs in the list of what it holds, after what is awaited.
+    pub(crate) fn memory(&self) -> usize {
+        self.held.room().saturating_sub(self.awaited())
     }
 }
 

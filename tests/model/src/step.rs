@@ -53,15 +53,13 @@ impl State {
                 self.tell(place, token);
             }
             Action::Repeat(place, token) => self.tell(place, token),
-            Action::Stall(place, token) => {
-                let job = self.turn(place, token, Run::Returning);
-                self.give_back_unremembered(place, token, job);
-            }
             Action::Adopt(place, token) => self.call(place, Request::Read { token }),
             Action::Reject(place, token) => {
                 let found = self.redis.find(token);
                 let job = found.map_or(0, |at| self.redis.inflight[at].job);
-                self.give_back_unremembered(place, token, job);
+                let run = Run::Returning;
+                self.processes[place].held.push(Held { token, job, run });
+                self.tell(place, token);
             }
             Action::Look(place) => self.processes[place].curious = false,
             Action::Renew(place) => self.renew(place),
@@ -122,17 +120,6 @@ impl State {
             request,
             reply: Reply::Pending,
         });
-    }
-
-    /// `return.lua` for a job that memory forgets with the answer, whatever it is.
-    fn give_back_unremembered(&mut self, place: usize, token: Token, job: Job) {
-        let remembered = false;
-        let request = Request::GiveBack {
-            token,
-            job,
-            remembered,
-        };
-        self.call(place, request);
     }
 
     fn ask(&mut self, scene: &Scene, place: usize) {
@@ -280,6 +267,10 @@ impl State {
         match (request, reply) {
             (Request::Claim { life, .. }, Reply::Refused) => process.learn_of_death(life),
             (Request::Wait { token, .. }, Reply::Refused) => process.learn_of_death(token.life),
+            (Request::GiveBack { token, .. }, Reply::Refused) => {
+                process.held.retain(|held| held.token != token);
+                process.learn_of_death(token.life);
+            }
             // It reads no more claims.
             (_, Reply::Claimed { .. }) if process.status == Status::Leaving => {}
             (_, Reply::Claimed { first, count, jobs }) => {
@@ -319,17 +310,10 @@ impl State {
         }
         let process = &mut self.processes[place];
         process.curious |= call.request.wanted() > 0;
-        if let Request::GiveBack {
-            token,
-            job,
-            remembered: false,
-        } = call.request
+        if let Request::GiveBack { token, .. } = call.request
+            && !scene.rules.remembers
         {
             process.held.retain(|held| held.token != token);
-            // What is forgotten while it may still go back can be taken in again as a stray: the price of this loss.
-            if scene.rules.counts_losses {
-                self.allow(job);
-            }
         }
     }
 
@@ -341,20 +325,6 @@ impl State {
         for process in &mut self.processes {
             let claims = process.calls.iter().any(|call| call.request.wanted() > 0);
             process.curious |= claims;
-            for call in process
-                .calls
-                .iter()
-                .filter(|call| call.reply == Reply::Pending)
-            {
-                if let Request::GiveBack {
-                    token,
-                    remembered: false,
-                    ..
-                } = call.request
-                {
-                    process.held.retain(|held| held.token != token);
-                }
-            }
             process.calls.retain(|call| call.reply != Reply::Pending);
         }
         let Some(older) = self.older.take() else {

@@ -186,13 +186,6 @@ fn describe_work(state: &State, action: Action, after: &State) -> String {
             let job = held(state, place, token);
             (place, format!("tells the end of {job} again"))
         }
-        Action::Stall(place, token) => {
-            let job = held(state, place, token);
-            (
-                place,
-                format!("stands still, its lease thread gives {job} back"),
-            )
-        }
         Action::Adopt(place, token) => (
             place,
             format!("finds {token} among what it holds, and reads it"),

@@ -232,12 +232,12 @@ fn without_a_stop_of_claims_without_a_lease_it_breaks() {
     );
 }
 
-/// Two threads of a worker look for strays: the chore, and the lease thread when a claim loop stands still. Today neither
-/// knows what the other has in hand, so a stray (a claim whose reply was lost) may be taken in and given back at once.
+/// A return whose reply was lost may still run. If memory has forgotten the job by then, it takes it in as a stray, and the
+/// job runs here and elsewhere.
 #[test]
-fn without_one_hand_for_strays_a_job_runs_twice() {
+fn without_remembering_what_goes_back_a_job_runs_twice() {
     let rules = Rules {
-        one_hand: false,
+        remembers: false,
         ..Rules::ALL
     };
     let budget = Budget {
@@ -246,25 +246,7 @@ fn without_one_hand_for_strays_a_job_runs_twice() {
     };
     let scene = Scene {
         stalls: true,
-        ..scene("two hands for strays", rules, budget)
-    };
-    breaks(&scene, Kind::TooManyRuns);
-}
-
-/// P3 must count lost replies too: what memory forgot while it may still go back can be taken in again.
-#[test]
-fn without_counting_lost_replies_p3_is_too_narrow() {
-    let rules = Rules {
-        counts_losses: false,
-        ..Rules::ALL
-    };
-    let budget = Budget {
-        losses: 1,
-        ..Budget::default()
-    };
-    let scene = Scene {
-        stalls: true,
-        ..scene("lost replies not counted", rules, budget)
+        ..scene("what goes back is forgotten", rules, budget)
     };
     breaks(&scene, Kind::TooManyRuns);
 }

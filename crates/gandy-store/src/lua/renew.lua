@@ -1,8 +1,6 @@
 #!lua flags=allow-oom
 -- A process proves that it lives. Refused (0) once it was declared dead; an expired lease alone is only a suspicion.
--- KEYS  fleet, lease      ARGV  identity, lease in ms
+-- KEYS  fleet, lease      ARGV  identity, lease in ms, what it holds
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
-if redis.call('PEXPIRE', KEYS[2], ARGV[2]) == 0 then
-  redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
-end
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[2])
 return 1

@@ -1,6 +1,6 @@
 //! Endings whose write was not acknowledged yet, and the writing of those that are not plain successes.
 
-use gandy_store::{Exit, Guard, Line, Outcome, StoreError, Token};
+use gandy_store::{Exit, Line, Outcome, StoreError, Token};
 
 use super::{capsule::Ending, core::Core, life::Life, recovery};
 
@@ -156,13 +156,7 @@ impl Batch {
         if self.returns.is_empty() {
             return Ok(());
         }
-        let jobs = recovery::return_all(self.returns.clone());
-        for chunk in jobs.chunks(WRITE_MAX) {
-            // When the guard does not hold, the reaper gives these back.
-            line.give_back(&life.identity, Guard::Living, core.config.grave(), chunk)
-                .await?;
-        }
-        life.forget(&self.returns);
+        recovery::give_back_living(core, line, life, self.returns.clone()).await?;
         self.returns.clear();
         Ok(())
     }

@@ -50,7 +50,7 @@ pub(crate) enum Phase {
 
 impl Core {
     pub(crate) fn new(
-        config: WorkerConfig,
+        mut config: WorkerConfig,
         registry: Registry,
         hooks: Hooks,
         embedded: bool,
@@ -64,6 +64,8 @@ impl Core {
             .enumerate()
             .map(|(index, capsule)| Capsule::new(index, capsule, config.budget_of(capsule)))
             .collect::<Result<Vec<_>, _>>()?;
+        let host = host();
+        config.server = config.server.with_name(&name(&host));
         let reply = config.server.patience().reply;
         let chores = Line::single(config.server.clone(), keys.clone(), reply);
         Ok(Arc::new(Self {
@@ -77,7 +79,7 @@ impl Core {
             phase: watch::Sender::new(Phase::Running),
             embedded,
             started_ms: ambient::now_ms(),
-            host: host(),
+            host,
             present: Mutex::default(),
             complaints: Mutex::default(),
             cautions: Mutex::default(),
@@ -152,6 +154,13 @@ impl Core {
         complaints.insert(about.to_owned(), Instant::now());
         true
     }
+}
+
+/// What `CLIENT LIST` calls all connections of one worker, whichever identity it has by now. Redis takes printable ASCII.
+fn name(host: &str) -> String {
+    let plain = |char: char| if char.is_ascii_graphic() { char } else { '-' };
+    let host: String = host.chars().map(plain).collect();
+    Identity::new(&host, std::process::id(), ambient::bytes()).to_string()
 }
 
 /// The host's name as Sidekiq finds it: `$DYNO` on Heroku, else the system's.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_store::{Guard, Line, StoreError};
+use gandy_store::{Line, StoreError, Trace};
 use tokio::runtime::Handle;
 
 use super::{
@@ -20,6 +20,10 @@ use super::{
 const REPLY: Duration = Duration::from_secs(2);
 /// After a failed renewal the next comes this soon.
 const AGAIN: Duration = Duration::from_millis(500);
+/// After the connection was lost it is opened again within this, not by a whole fleet at once.
+const SOON: Duration = Duration::from_millis(200);
+/// So often in a row a renewal is repeated because it went by another connection than it told of.
+const TRIES: usize = 3;
 /// When no pump has looked for this long, what they claimed and did not start is given back.
 const STALLED: Duration = Duration::from_secs(5);
 
@@ -48,9 +52,9 @@ pub(crate) fn start(
 }
 
 async fn keep(core: &Core, life: &Life, stations: &[Arc<Station>]) {
-    let line = core.line(REPLY);
+    let mut proof = Proof::new(core);
     loop {
-        let wait = match renew(&line, life).await {
+        let wait = match proof.renew(life).await {
             Ok(true) => RENEW_EVERY,
             // Our own leaving is not a death.
             Ok(false) if life.closed.is_cancelled() => return,
@@ -79,61 +83,82 @@ async fn keep(core: &Core, life: &Life, stations: &[Arc<Station>]) {
             .iter()
             .filter(|station| station.tick_age(now) >= STALLED)
         {
-            give_back_unstarted(core, &line, life, &station.capsule).await;
+            withdraw_unstarted(core, &proof.line, life, &station.capsule).await;
+        }
+        // Also what went back before and got no answer.
+        if let Err(error) = recovery::give_back_withdrawn(core, &proof.line, life).await {
+            core.complain("return", &error);
         }
         tokio::select! {
             () = life.closed.cancelled() => return,
             () = life.dead.cancelled() => return,
+            // Without a connection a worker looks dead within seconds.
+            () = proof.line.lost(), if wait == RENEW_EVERY => {
+                tokio::time::sleep(SOON.mul_f64(fastrand::f64())).await;
+            }
             () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
-/// Renews once; notes when.
-async fn renew(line: &Line, life: &Life) -> Result<bool, StoreError> {
-    let sent = Instant::now();
-    let granted = line.renew(&life.identity, LEASE).await?;
-    if granted {
-        life.renewed(sent);
+/// The connection that renews, and how others see it.
+struct Proof {
+    line: Line,
+    trace: Option<Trace>,
+    /// The number of the connection that was asked for its trace.
+    asked: Option<u64>,
+}
+
+impl Proof {
+    fn new(core: &Core) -> Self {
+        Self {
+            line: core.line(REPLY),
+            trace: None,
+            asked: None,
+        }
     }
-    Ok(granted)
+
+    /// Renews; notes when. `false`: this worker is dead.
+    async fn renew(&mut self, life: &Life) -> Result<bool, StoreError> {
+        for _ in 0..TRIES {
+            if self.asked != Some(self.line.openings()) {
+                self.trace = self.line.trace().await?;
+                self.asked = Some(self.line.openings());
+                life.seen(self.trace.clone());
+            }
+            let sent = Instant::now();
+            let trace = self.trace.as_ref();
+            if !self.line.renew(&life.identity, LEASE, trace).await? {
+                return Ok(false);
+            }
+            life.renewed(sent);
+            // Else it went by another connection than the lease tells of.
+            if self.asked == Some(self.line.openings()) {
+                break;
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// A capsule's claim loop stands still: others can run what it claimed but did not start.
-async fn give_back_unstarted(core: &Core, line: &Line, life: &Life, capsule: &Capsule) {
-    let mut tokens: Vec<_> = life
-        .held()
-        .iter()
-        .filter(|job| job.capsule == capsule.index && job.context.is_some() && job.withdraw())
-        .map(|job| job.token.clone())
-        .collect();
+async fn withdraw_unstarted(core: &Core, line: &Line, life: &Life, capsule: &Capsule) {
+    let mut count = life.withdraw_waiting(capsule.index);
     // What a claim brought whose reply nobody reads.
     life.give_up_awaited(capsule.index);
     match line.tokens(&life.identity).await {
-        Ok(held) => tokens.extend(life.strays(held)),
-        Err(error) => core.complain("stray", &error),
-    }
-    tokens.sort_unstable_by_key(|token| std::cmp::Reverse(token.number));
-    if tokens.is_empty() {
-        return;
-    }
-    tracing::warn!(
-        jobs = tokens.len(),
-        capsule = capsule.name,
-        "the job runtime is blocked; what it has not started is given back"
-    );
-    for chunk in tokens.chunks(200) {
-        let jobs = recovery::return_all(chunk.to_vec());
-        match line
-            .give_back(&life.identity, Guard::Living, core.config.grave(), &jobs)
-            .await
-        {
-            Ok(_) => life.forget(chunk),
-            // Still in flight and unknown to memory only after the reply: adoption or the reaper finds them.
-            Err(error) => {
-                core.complain("return", &error);
-                life.forget(chunk);
+        Ok(held) => {
+            for stray in life.strays(held) {
+                count += usize::from(life.turn_away(stray, capsule.index));
             }
         }
+        Err(error) => core.complain("stray", &error),
+    }
+    if count > 0 {
+        tracing::warn!(
+            jobs = count,
+            capsule = capsule.name,
+            "the job runtime is blocked; what it has not started is given back"
+        );
     }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use gandy_protocol::Identity;
-use gandy_store::Token;
+use gandy_store::{Token, Trace};
 use tokio::{sync::Notify, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,8 @@ pub(crate) struct Life {
     /// Rings when a run begins and nobody watches.
     pub(crate) stirred: Notify,
     dozing: AtomicBool,
+    /// How others see this worker's connections, where they do.
+    trace: Mutex<Option<Trace>>,
     ledger: Mutex<Ledger>,
 }
 
@@ -71,6 +73,31 @@ struct Awaited {
     capsule: usize,
     /// It waits for a job, behind a blocking command: nobody waits for it when its life ends.
     patient: bool,
+}
+
+/// A stray that is being read. It is a stray again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved<'a> {
+    life: &'a Life,
+    token: Token,
+    taken_in: bool,
+}
+
+impl Reserved<'_> {
+    /// It was read, and is a job from now on.
+    pub(crate) fn take_in(mut self, job: &Arc<Held>) {
+        let mut ledger = self.life.ledger();
+        ledger.held.insert(self.token.number, Arc::clone(job));
+        self.taken_in = true;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if !self.taken_in {
+            self.life.forget([&self.token]);
+        }
+    }
 }
 
 /// Token numbers are drawn one after another by us, so they need no defence against chosen keys: one multiplication
@@ -160,6 +187,13 @@ impl Held {
         }
     }
 
+    /// One that goes back as it came.
+    fn returning(token: Token, capsule: usize) -> Self {
+        let job = Self::new(token, None, capsule);
+        job.state.store(RETURNED, Ordering::Release);
+        job
+    }
+
     /// A run begins only by winning this against [`Held::withdraw`] (I9).
     pub(crate) fn start(&self) -> bool {
         self.state
@@ -172,6 +206,10 @@ impl Held {
         self.state
             .compare_exchange(WAITING, RETURNED, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        self.state.load(Ordering::Acquire) == RETURNED
     }
 
     pub(crate) fn has_started(&self) -> bool {
@@ -219,6 +257,7 @@ impl Life {
             lost: AtomicBool::new(false),
             stirred: Notify::new(),
             dozing: AtomicBool::new(true),
+            trace: Mutex::default(),
             ledger: Mutex::default(),
         }
     }
@@ -236,6 +275,17 @@ impl Life {
     pub(crate) fn renewed(&self, sent: Instant) {
         self.renewed.store(self.age_ms(sent), Ordering::Release);
         self.lost.store(false, Ordering::Release);
+    }
+
+    /// Notes how others see this worker's connections.
+    pub(crate) fn seen(&self, trace: Option<Trace>) {
+        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
+    }
+
+    /// How others see this worker's connections.
+    pub(crate) fn trace(&self) -> Option<Trace> {
+        let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.clone()
     }
 
     /// Time since the last granted renewal was sent.
@@ -322,15 +372,46 @@ impl Life {
             .retain(|claim| claim.capsule != capsule);
     }
 
-    /// Takes a stray in; `false` when it is known by now.
-    pub(crate) fn adopt(&self, job: &Arc<Held>) -> bool {
+    /// A stray is about to be read: from now on it is known, and nobody else gives it back before the reply comes (P3).
+    /// `None` when it is known by now.
+    pub(crate) fn reserve(&self, stray: &Token, capsule: usize) -> Option<Reserved<'_>> {
+        let reserved = self.know(Held::new(stray.clone(), None, capsule));
+        reserved.then(|| Reserved {
+            life: self,
+            token: stray.clone(),
+            taken_in: false,
+        })
+    }
+
+    fn know(&self, stray: Held) -> bool {
         let mut ledger = self.ledger();
-        let number = job.token.number;
+        let number = stray.token.number;
         if ledger.knows(number) {
             return false;
         }
-        ledger.held.insert(number, Arc::clone(job));
+        ledger.held.insert(number, Arc::new(stray));
         true
+    }
+
+    /// A stray goes back, and is known until Redis has acknowledged that: else it could be taken in meanwhile, and run
+    /// here and elsewhere (P3). `false` when it is known by now.
+    pub(crate) fn turn_away(&self, stray: Token, capsule: usize) -> bool {
+        self.know(Held::returning(stray, capsule))
+    }
+
+    /// What is to go back, and what went without an answer.
+    pub(crate) fn withdrawn(&self) -> Vec<Token> {
+        let ledger = self.ledger();
+        let withdrawn = ledger.held.values().filter(|job| job.is_withdrawn());
+        withdrawn.map(|job| job.token.clone()).collect()
+    }
+
+    /// Takes back what this capsule has not started; how many that are.
+    pub(crate) fn withdraw_waiting(&self, capsule: usize) -> usize {
+        let ledger = self.ledger();
+        let waits = |job: &&Arc<Held>| job.capsule == capsule && job.context.is_some();
+        let withdrawn = ledger.held.values().filter(waits);
+        withdrawn.filter(|job| job.withdraw()).count()
     }
 
     /// The tokens among `tokens` that belong neither to a job nor to a claim still awaiting its reply (I7).
@@ -404,11 +485,28 @@ mod tests {
         assert!(life.strays(vec![token(1), token(2)]).is_empty());
         life.claimed(&first, &[Arc::new(Held::new(token(1), None, 0))]);
         assert_eq!(life.strays(vec![token(1), token(2)]), [token(2)]);
-        let stray = Arc::new(Held::new(token(2), None, 0));
-        assert!(life.adopt(&stray));
-        assert!(!life.adopt(&stray));
+        let reserved = life.reserve(&token(2), 0).unwrap();
+        assert!(life.reserve(&token(2), 0).is_none());
+        reserved.take_in(&Arc::new(Held::new(token(2), None, 0)));
+        assert!(life.strays(vec![token(2)]).is_empty());
         life.forget([&token(1), &token(2)]);
         assert!(life.is_empty());
+    }
+
+    #[test]
+    fn p3_what_goes_back_is_known_until_that_is_acknowledged() {
+        let life = life();
+        assert!(life.turn_away(token(7), 0));
+        assert!(life.strays(vec![token(7)]).is_empty(), "nobody takes it in");
+        assert!(life.reserve(&token(7), 0).is_none() && !life.turn_away(token(7), 0));
+        assert_eq!(life.withdrawn(), [token(7)]);
+        life.forget([&token(7)]);
+        assert!(life.is_empty());
+        // What somebody reads, nobody gives back.
+        let reserved = life.reserve(&token(8), 0).unwrap();
+        assert!(!life.turn_away(token(8), 0) && life.withdrawn().is_empty());
+        drop(reserved);
+        assert_eq!(life.strays(vec![token(8)]), [token(8)], "a stray again");
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod label;
 mod lease;
 mod life;
 mod lookout;
+mod missing;
 pub(crate) mod pace;
 mod prefetch;
 mod promoter;

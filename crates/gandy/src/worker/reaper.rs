@@ -11,17 +11,21 @@ use std::{
 };
 
 use gandy_protocol::Identity;
-use gandy_store::{Guard, Line, Outcome, Retirement, StoreError};
+use gandy_store::{Guard, Lease, Line, Outcome, Retirement, StoreError, Trace};
 
 use super::{
     chore::Chore,
     config::WorkerConfig,
     core::Core,
     life::{LEASE, RENEW_EVERY},
+    missing::{APART, Missing},
     recovery,
 };
 
-/// How often the fleet is looked at. With the lease of 15 s a dead process' jobs are back within 20 s (P2).
+/// How often who has the duty looks at the fleet: a dead process' jobs are back within 5 s where its connections are seen,
+/// and else within 20 s, which is the lease of 15 s and a change of duty (P2).
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often all others say that they watch, and how often landing lists are looked at.
 const EVERY: Duration = Duration::from_secs(3);
 /// How often the key space is swept for what nobody knows.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -36,14 +40,20 @@ const _: () = assert!(
     "I8: no gap that passes unseen ends a lease"
 );
 const _: () = assert!(
-    LEASE.as_secs() + EVERY.as_secs() + 2 <= 20,
+    LEASE.as_secs() + LOOK_EVERY.as_secs() + 2 <= 20,
     "P2: 20 s, a change of duty of 2 s included"
+);
+const _: () = assert!(
+    LOOK_EVERY.as_secs() + APART.as_secs() + 2 <= 5,
+    "P2: 5 s, a change of duty of 2 s included"
 );
 
 /// The reaper of one worker.
 pub(crate) struct Reaper {
     core: Arc<Core>,
     on_duty: Arc<AtomicBool>,
+    missing: Missing,
+    next_round: Option<Instant>,
     next_sweep: Option<Instant>,
     /// Queues whose landing list held something in the last round.
     landed: HashSet<String>,
@@ -54,20 +64,56 @@ impl Reaper {
         Self {
             core: Arc::clone(core),
             on_duty: Arc::clone(on_duty),
+            missing: Missing::default(),
+            next_round: None,
             next_sweep: None,
             landed: HashSet::new(),
         }
     }
 
-    async fn bury_the_dead(&self) -> Result<(), StoreError> {
-        let line = &self.core.chores;
-        for identity in line.suspects().await? {
-            if line.condemn(&identity, LEASE).await? == Retirement::Moved {
-                tracing::warn!(
-                    identity = identity.as_str(),
-                    "a worker is dead; its jobs are given back"
-                );
+    async fn bury_the_dead(&mut self, now: Instant) -> Result<(), StoreError> {
+        let leases = self.core.chores.leases().await?;
+        let mut seen = Vec::new();
+        for (identity, lease) in leases {
+            match lease {
+                Lease::Gone => self.condemn(&identity, None).await?,
+                Lease::Holds(Some(trace)) => seen.push((identity, trace)),
+                Lease::Holds(None) => {}
             }
+        }
+        let Some(own) = self.core.present().and_then(|life| life.trace()) else {
+            return Ok(());
+        };
+        let line = &self.core.chores;
+        let traces: Vec<Trace> = seen.iter().map(|(_, trace)| trace.clone()).collect();
+        let gone = line.gone(&own, &traces).await?;
+        seen.retain(|(_, trace)| gone.contains(&trace.id));
+        let long = self.missing.look(seen, now);
+        if long.is_empty() {
+            return Ok(());
+        }
+        // It may live and have lost this connection only: all of its go by one name.
+        let Some(names) = line.connected(&own).await? else {
+            return Ok(());
+        };
+        for (identity, trace) in long {
+            if !names.contains(&trace.name) {
+                self.condemn(&identity, Some(&trace)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn condemn(&self, identity: &Identity, gone: Option<&Trace>) -> Result<(), StoreError> {
+        if self.core.chores.condemn(identity, LEASE, gone).await? == Retirement::Moved {
+            let lease = if gone.is_some() { "holds" } else { "is gone" };
+            let connections = if gone.is_some() { "gone" } else { "unseen" };
+            tracing::warn!(
+                identity = identity.as_str(),
+                lease,
+                connections,
+                "a worker is dead; its jobs are given back"
+            );
         }
         Ok(())
     }
@@ -125,23 +171,32 @@ impl Chore for Reaper {
     const NAME: &'static str = "reaper";
 
     async fn run_once(&mut self, now: Instant) -> Result<Duration, StoreError> {
+        let on_duty = self.on_duty.load(Ordering::Acquire);
+        let round = self.next_round.is_none_or(|next| now >= next);
+        if round {
+            // A little less at random, so that watchers do not march in step.
+            self.next_round = Some(now + EVERY.mul_f64(0.7 + 0.2 * fastrand::f64()));
+        }
+        if !round && !on_duty {
+            return Ok(LOOK_EVERY.mul_f64(0.8));
+        }
         let believes = self.core.chores.watch(GAP).await? >= LEASE;
-        if self.on_duty.load(Ordering::Acquire) {
+        if on_duty {
             // What is bound in time comes first, and one process whose jobs cannot be given back holds up no other.
             let mut outcome = Ok(());
             if believes {
-                outcome = self.bury_the_dead().await;
+                outcome = self.bury_the_dead(now).await;
             }
             for identity in self.core.chores.dying().await? {
                 outcome = outcome
                     .and(give_back_dead(&self.core.chores, &self.core.config, &identity).await);
             }
-            outcome
-                .and(self.clear_landings().await)
-                .and(self.sweep(now).await)?;
+            if round {
+                outcome = outcome.and(self.clear_landings().await);
+            }
+            outcome.and(self.sweep(now).await)?;
         }
-        // A little less at random, so that watchers do not march in step.
-        Ok(EVERY.mul_f64(0.8 + 0.2 * fastrand::f64()))
+        Ok(LOOK_EVERY)
     }
 }
 

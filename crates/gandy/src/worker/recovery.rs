@@ -1,4 +1,4 @@
-//! Where the jobs of a dead process go. Pure.
+//! Where the jobs go that a process gives back, a dead one or a living.
 //!
 //! A job that was aboard in one death goes back to its queue at once. Aboard in two it is a suspect: it comes back
 //! through `schedule`, each suspect at a jittered delay of its own, so that they part. In the third death it is buried
@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use gandy_store::{GiveBack, Orphan, Way};
+use gandy_store::{GiveBack, Guard, Line, Orphan, StoreError, Token, Way};
+
+use super::{core::Core, life::Life};
 
 /// Deaths after which a job is buried: Sidekiq Pro's rule.
 const DEATHS_MAX: u64 = 3;
@@ -43,7 +45,7 @@ pub(crate) fn plan(
 }
 
 /// For a process that leaves in good order: everything back to its queue, nothing charged.
-pub(crate) fn return_all(tokens: Vec<gandy_store::Token>) -> Vec<GiveBack> {
+pub(crate) fn return_all(tokens: Vec<Token>) -> Vec<GiveBack> {
     let mut jobs: Vec<GiveBack> = tokens
         .into_iter()
         .map(|token| GiveBack {
@@ -56,10 +58,39 @@ pub(crate) fn return_all(tokens: Vec<gandy_store::Token>) -> Vec<GiveBack> {
     jobs
 }
 
+/// Gives back what this life took back from its runs, or does not want. It is forgotten when Redis has answered, and
+/// sent again until then: what is unknown may be taken in, and would then run here and elsewhere (P3).
+pub(crate) async fn give_back_withdrawn(
+    core: &Core,
+    line: &Line,
+    life: &Life,
+) -> Result<(), StoreError> {
+    give_back_living(core, line, life, life.withdrawn()).await
+}
+
+/// Gives back in the name of a life. Where that is over, its reaper does it; whoever went on would take these jobs for
+/// strays.
+pub(crate) async fn give_back_living(
+    core: &Core,
+    line: &Line,
+    life: &Life,
+    tokens: Vec<Token>,
+) -> Result<(), StoreError> {
+    let jobs = return_all(tokens);
+    for chunk in jobs.chunks(200) {
+        let outcomes = line
+            .give_back(&life.identity, Guard::Living, core.config.grave(), chunk)
+            .await?;
+        if outcomes.is_none() && !life.closed.is_cancelled() {
+            life.dead.cancel();
+        }
+        life.forget(chunk.iter().map(|job| &job.token));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use gandy_store::Token;
-
     use super::*;
 
     fn orphan(number: u64, deaths_before: u64) -> Orphan {

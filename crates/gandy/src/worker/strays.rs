@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gandy_store::{Claim, Guard, StoreError, Token};
+use gandy_store::{Claim, StoreError, Token};
 
 use super::{
     capsule::{Ending, Station, admit},
@@ -58,19 +58,18 @@ impl Strays {
         let line = &self.core.chores;
         let Some(station) = self.able(&token) else {
             // Others can run it now; here it would wait, and nobody would see why.
-            let jobs = recovery::return_all(vec![token]);
-            let grave = self.core.config.grave();
-            line.give_back(&self.life.identity, Guard::Living, grave, &jobs)
-                .await?;
+            self.life.turn_away(token, 0);
+            return recovery::give_back_withdrawn(&self.core, line, &self.life).await;
+        };
+        let capsule = station.capsule.index;
+        let Some(reserved) = self.life.reserve(&token, capsule) else {
             return Ok(());
         };
         let Some(payload) = line.held(&self.life.identity, &token, limit).await? else {
             return Ok(());
         };
-        let (job, exit) = admit(Claim { token, payload }, limit, station.capsule.index);
-        if !self.life.adopt(&job) {
-            return Ok(());
-        }
+        let (job, exit) = admit(Claim { token, payload }, limit, capsule);
+        reserved.take_in(&job);
         tracing::warn!(token = %job.token, "a job whose claim had no answer is taken in");
         match exit {
             Some(exit) => {
