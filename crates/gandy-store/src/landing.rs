@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::{Line, StoreError, lua};
 
-/// How long a blocking command blocks at most (I7).
-pub const BLOCK: Duration = Duration::from_secs(2);
+/// How long a blocking command blocks at most (I7). Every end of it costs an idle fleet a round trip and an empty claim for
+/// each queue of each process: with 2 s, 100 idle processes of 8 queues took 3.5 % of Redis' core.
+pub const BLOCK: Duration = Duration::from_secs(4);
 
 /// The deadline of a line on which blocking commands run.
-pub const BLOCK_DEADLINE: Duration = Duration::from_secs(5);
+pub const BLOCK_DEADLINE: Duration = Duration::from_secs(6);
 
 impl Line {
     /// Puts up to 1,000 landed jobs back at the end of their queue that is popped next. The number put back.

@@ -169,7 +169,7 @@ impl Worker {
     /// Later failures of Redis end nothing: the worker waits and says so.
     ///
     /// Dropping the future stops the worker and its running jobs at once and writes nothing more: they run again elsewhere
-    /// when its lease is over, 15 s later. To end in good order use [`WorkerHandle::stop`].
+    /// once it is known to be dead, 20 s later at most. To end in good order use [`WorkerHandle::stop`].
     pub async fn run(self) -> Result<(), Error> {
         let signals = if self.signals {
             let signals = Signals::new()
