@@ -67,18 +67,19 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A hostile or mistyped name or value may hold control characters; a terminal must not obey them.
+        let plain = crate::log::escape;
         match &self.place {
             Place::File { path, line, column } => {
-                write!(f, "{}:{line}:{column}: ", path.display())?;
+                write!(f, "{}:{line}:{column}: ", plain(&path.to_string_lossy()))?;
             }
-            Place::Environment(name) => write!(f, "environment {name}: ")?,
-            Place::Whole(path) => write!(f, "{}: ", path.display())?,
+            Place::Environment(name) => write!(f, "environment {}: ", plain(name))?,
+            Place::Whole(path) => write!(f, "{}: ", plain(&path.to_string_lossy()))?,
         }
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", plain(&self.key))?;
         }
-        // A hostile or mistyped value may hold control characters; a terminal must not obey them.
-        f.write_str(&crate::log::escape(&self.message))
+        f.write_str(&plain(&self.message))
     }
 }
 
@@ -113,8 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_in_a_message_are_escaped() {
+    fn control_characters_are_escaped_wherever_they_stand() {
         let problem = Problem::new(Place::Environment("X".into()), "x", "got \u{1b}[31m");
         assert_eq!(problem.to_string(), r"environment X: x: got \x1b[31m");
+        // Found by the fuzz target in its 100,505th input: a tab in a job's name.
+        let place = Place::Whole("\u{7}.toml".into());
+        let problem = Problem::new(place, "jobs.\"\t\".cwd", "is no folder");
+        assert!(!problem.to_string().contains(char::is_control), "{problem}");
     }
 }
