@@ -2,6 +2,8 @@
 //! changes nothing.
 #![allow(clippy::unwrap_used)]
 
+#[path = "doctor/ask.rs"]
+mod ask;
 #[path = "doctor/fleet.rs"]
 mod fleet;
 #[path = "doctor/jobs.rs"]

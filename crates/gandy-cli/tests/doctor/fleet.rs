@@ -4,7 +4,7 @@ use gandy::{Context, RunningWorker, Server, Worker, WorkerConfig};
 use gandy_tests::{RedisServer, wait_eq, wait_until};
 use serde_json::json;
 
-use crate::support::gandy;
+use crate::support::{command, gandy};
 use crate::{ANOTHER, DEADLINE, SOMEBODY, codes, finding, fix, job, look, sound, subjects};
 
 fn held(identity: &str) -> String {
@@ -227,4 +227,50 @@ fn a_process_without_heartbeat_leaves_the_list_and_a_living_one_stays() {
     );
     assert_eq!(fix(&redis, "silent-process").0, 2);
     assert_eq!(redis.cli(&["SMEMBERS", "processes"]), ANOTHER);
+}
+
+#[test]
+fn a_repair_that_is_killed_again_and_again_loses_and_doubles_nothing() {
+    const JOBS: usize = 5_000;
+    let redis = sound();
+    redis.cli(&["SADD", "queues", "low"]);
+    let mut pipe = redis::pipe();
+    for number in 0..JOBS {
+        let name = format!("{number}:low");
+        let held = pipe.cmd("HSET").arg(held(SOMEBODY)).arg(name);
+        held.arg(job(&format!("j{number}"), "low")).ignore();
+    }
+    pipe.exec(&mut redis.conn()).unwrap();
+    let url = redis.url();
+    let mut cut_off = 0;
+    for code in ["orphaned-in-flight", "unreaped-worker"]
+        .into_iter()
+        .cycle()
+        .take(20)
+    {
+        let args = ["doctor", "--fix", code, "--yes"];
+        let mut child = command(&[("REDIS_URL", &url)], &args)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // It is killed as soon as something has moved, or when it has begun to.
+        let before = redis.cli(&["LLEN", "queue:low"]);
+        wait_until(DEADLINE, "the repair moves something, or ends", || {
+            redis.cli(&["LLEN", "queue:low"]) != before || child.try_wait().unwrap().is_some()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        cut_off += i32::from(redis.cli(&["HLEN", &held(SOMEBODY)]) != "0");
+    }
+    assert!(cut_off > 0, "no repair was cut off");
+    fix(&redis, "unreaped-worker");
+    let mut order = redis.cli(&["LRANGE", "queue:low", "0", "-1"]);
+    order.push('\n');
+    // The oldest is popped next: each job is there once, and in its place.
+    let expected: String = (0..JOBS)
+        .rev()
+        .map(|number| job(&format!("j{number}"), "low") + "\n")
+        .collect();
+    assert!(order == expected, "lost, doubled or out of order");
+    assert_eq!(redis.cli(&["EXISTS", "gandy:dying", &held(SOMEBODY)]), "0");
 }

@@ -6,14 +6,20 @@ use std::path::Path;
 use gandy_tests::RedisServer;
 use serde_json::Value;
 
-use crate::support::{document, run};
+use crate::support::{document, gandy, run};
 use crate::{SOMEBODY, codes, finding, job, told};
 
 const ROLES: [&str; 4] = ["producer", "worker", "dashboard", "operator"];
 
 /// A server with the users of deploy/acl; each has its name for a password.
 fn server() -> RedisServer {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/acl/gandy.acl");
+    server_of("gandy.acl")
+}
+
+fn server_of(file: &str) -> RedisServer {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../deploy/acl")
+        .join(file);
     let mut acl = std::fs::read_to_string(path).unwrap();
     for role in ROLES {
         let mark = format!("#{}_SHA256", role.to_uppercase());
@@ -42,6 +48,11 @@ fn unknown(report: &Value) -> String {
 
 #[test]
 fn the_users_of_the_acl_file_fill_their_roles_and_no_other_workers() {
+    let functions = server_of("gandy-functions.acl");
+    for role in ROLES {
+        let report = told(&functions, &["--role", role, "--user", role]);
+        assert_eq!(codes(&report), [] as [&str; 0], "{report}");
+    }
     let redis = server();
     for role in ROLES {
         let report = told(&redis, &["--role", role, "--user", role]);
@@ -147,7 +158,6 @@ fn an_operator_finds_what_it_may_see_and_says_what_it_may_not() {
     for what in [
         "queues that no list names",
         "in-flight hashes that no list names",
-        "whether snapshots",
         "the rights of this user",
     ] {
         assert!(unseen.contains(what), "{what}: {unseen}");
@@ -159,7 +169,12 @@ fn an_operator_finds_what_it_may_see_and_says_what_it_may_not() {
     let report = document(&out);
     assert_eq!(
         codes(&report),
-        ["orphaned-in-flight", "silent-process", "unserved-queue"],
+        [
+            "orphaned-in-flight",
+            "silent-process",
+            "unserved-queue",
+            "unparsable-dead"
+        ],
         "{err}"
     );
     assert_eq!(
@@ -191,4 +206,18 @@ fn every_role_gets_an_answer() {
     let (code, out, err) = as_user(&redis, "producer", &[]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(unknown(&document(&out)).contains("NOPERM"));
+}
+
+#[test]
+fn where_no_script_may_be_brought_along_installed_functions_repair() {
+    let redis = server_of("gandy-functions.acl");
+    redis.cli(&["SADD", "queues", "low"]);
+    redis.cli(&["LPUSH", "queue:low", "no job"]);
+    let fix = ["--fix", "unparsable-job", "--yes"];
+    let (code, _, err) = as_user(&redis, "operator", &fix);
+    assert!(code == 77 && err.contains("NOPERM"), "{err}");
+    gandy(&redis, &["install-functions"]).done();
+    let (code, out, err) = as_user(&redis, "operator", &[&fix[..], &["--functions"]].concat());
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(redis.cli(&["ZRANGE", "dead", "0", "-1"]), "no job");
 }

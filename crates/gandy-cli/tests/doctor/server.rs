@@ -32,9 +32,9 @@ fn what_the_server_does_not_keep_is_said() {
 #[test]
 fn a_server_that_cannot_write_says_so() {
     let redis = sound();
-    // A folder in the place of the file.
-    std::fs::create_dir(redis.dir().join("taken")).unwrap();
-    redis.cli(&["CONFIG", "SET", "dbfilename", "taken"]);
+    // A folder, and not an empty one, in the place of the file.
+    let taken = redis.dir().join("dump.rdb");
+    std::fs::create_dir_all(taken.join("taken")).unwrap();
     redis.cli(&["SET", "x", "1"]);
     redis.cli(&["BGSAVE"]);
     wait_until(DEADLINE, "the snapshot fails", || {

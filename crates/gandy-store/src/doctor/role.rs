@@ -174,3 +174,51 @@ impl FromStr for Role {
         found.ok_or_else(|| "write producer, worker, dashboard or operator".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What every connection says, and what some servers need and others do not.
+    const UNASKED: [&str; 9] = [
+        "auth",
+        "client|id",
+        "client|list",
+        "exec",
+        "hello",
+        "ping",
+        "role",
+        "unwatch",
+        "wait",
+    ];
+
+    #[test]
+    fn the_requests_of_a_role_are_the_commands_that_its_user_is_granted() {
+        let file = include_str!("../../../../deploy/acl/gandy.acl");
+        for role in Role::ALL {
+            let start = format!("user {role} ");
+            let line = file.lines().find_map(|line| line.strip_prefix(&start));
+            let granted = line.unwrap().split(' ');
+            let mut granted: Vec<&str> =
+                granted.filter_map(|rule| rule.strip_prefix('+')).collect();
+            granted.retain(|command| !UNASKED.contains(command));
+            let scripts = role.scripts().first().copied().unwrap_or_default();
+            let requests = role.requests();
+            let requests = requests.iter().chain(scripts);
+            let mut asked: Vec<String> = requests
+                .map(|request| {
+                    let mut words = request.split(' ').map(str::to_lowercase);
+                    match (words.next().unwrap(), words.next()) {
+                        (script, Some(verb)) if script == "script" => format!("script|{verb}"),
+                        (command, _) => command,
+                    }
+                })
+                .collect();
+            granted.sort_unstable();
+            asked.sort_unstable();
+            asked.dedup();
+            assert_eq!(asked, granted, "{role}");
+        }
+    }
+}

@@ -107,8 +107,6 @@ impl Exam {
     ) -> Result<Option<T>, StoreError> {
         match outcome {
             Ok(seen) => Ok(Some(seen)),
-            // Found as such among the keys.
-            Err(error) if error.is_wrong_type() => Ok(None),
             Err(StoreError::Refused { cause, .. }) => {
                 self.unseen(what, cause);
                 Ok(None)
@@ -149,7 +147,9 @@ impl Exam {
     async fn look_at_server(&mut self, line: &Line) -> Result<(), StoreError> {
         let vitals = line.vitals().await;
         self.vitals = self.seen("the server's state", vitals)?;
-        if self.vitals.as_ref().is_some_and(|v| v.snapshots.is_none()) {
+        let unsaid =
+            |vitals: &Vitals| vitals.snapshots.is_none() && vitals.facts.append_only != Some(true);
+        if self.vitals.as_ref().is_some_and(unsaid) {
             self.unseen(
                 "whether snapshots are written",
                 "CONFIG GET is denied to this user",
@@ -220,15 +220,15 @@ impl Exam {
             .holders(line, dying.clone().unwrap_or_default())
             .await?;
         let mut strangers = Vec::new();
-        // Where keys may not be scanned, who once showed himself is a candidate all the same.
-        for name in in_flight.iter().chain(&listed) {
+        for name in in_flight {
             match name.parse::<Identity>() {
-                Ok(identity) if !entered.contains(&identity) => strangers.push(identity),
-                Ok(_) => {}
-                Err(_) if in_flight.contains(name) => self.nameless.push(name.clone()),
-                Err(_) => {}
+                Ok(identity) => strangers.push(identity),
+                Err(_) => self.nameless.push(name),
             }
         }
+        // Where keys may not be scanned, who once showed himself is a candidate all the same.
+        strangers.extend(listed.iter().filter_map(|name| name.parse().ok()));
+        strangers.retain(|identity| !entered.contains(identity));
         strangers.sort_unstable();
         strangers.dedup();
         // Without knowing who lives, nobody is an orphan.
