@@ -1,6 +1,10 @@
 //! Processes: living, dead, unknown, and what they hold.
 
-use gandy::{Context, RunningWorker, Server, Worker, WorkerConfig};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gandy::{Client, Context, JobError, Push, RunningWorker, Server, Worker, WorkerConfig};
 use gandy_tests::{RedisServer, wait_eq, wait_until};
 use serde_json::json;
 
@@ -273,4 +277,64 @@ fn a_repair_that_is_killed_again_and_again_loses_and_doubles_nothing() {
         .collect();
     assert!(order == expected, "lost, doubled or out of order");
     assert_eq!(redis.cli(&["EXISTS", "gandy:dying", &held(SOMEBODY)]), "0");
+}
+
+/// Two workers on `default` and `low` that fail, snooze and retry some of what they run.
+fn busy_worker(redis: &RedisServer) -> RunningWorker {
+    let mut config = WorkerConfig::new(Server::new(&redis.url()).unwrap());
+    config.queues = vec!["default".into(), "low".into()];
+    config.concurrency = 5;
+    let perform = |(number,): (u64,), _: Context| async move {
+        tokio::time::sleep(Duration::from_millis(number % 3)).await;
+        let soon = Duration::from_millis(number % 50);
+        match number % 20 {
+            0 => Err(JobError::retry_in(soon, "E", "m")),
+            1 => Err(JobError::snooze(soon)),
+            2 => Err(JobError::bury("E", "m")),
+            _ => Ok(()),
+        }
+    };
+    let worker = Worker::builder(config).signals(false);
+    worker.handler_fn("Any", perform).build().unwrap().start()
+}
+
+#[test]
+fn a_fleet_at_work_does_not_look_broken() {
+    let redis = sound();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let (server, flag) = (Server::new(&redis.url()).unwrap(), Arc::clone(&over));
+    let producer = runtime.spawn(async move {
+        let client = Client::builder().server(server).build().unwrap();
+        for number in 0_u64.. {
+            if flag.load(Ordering::Relaxed) {
+                break;
+            }
+            let push = |at: u64| Push::raw("Any", format!("[{at}]"));
+            let later = push(number + 7).after(Duration::from_millis(number % 90));
+            client.send(push(number).queue("low")).await.unwrap();
+            client.send(later).await.unwrap();
+        }
+    });
+    let entered = runtime.enter();
+    let first = busy_worker(&redis);
+    wait_until(DEADLINE, "jobs run", || {
+        redis.cli(&["EXISTS", "dead"]) == "1"
+    });
+    for round in 0..12 {
+        // Others come and go, in good order.
+        let other = (round % 3 == 0).then(|| busy_worker(&redis));
+        let report = look(&redis);
+        assert_eq!(codes(&report), [] as [&str; 0], "{report}");
+        if let Some(other) = other {
+            let stop = runtime.spawn(other.stop());
+            let report = look(&redis);
+            assert_eq!(codes(&report), [] as [&str; 0], "{report}");
+            runtime.block_on(stop).unwrap().unwrap();
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    drop(entered);
+    runtime.block_on(producer).unwrap();
+    runtime.block_on(first.stop()).unwrap();
 }
