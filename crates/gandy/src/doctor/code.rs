@@ -210,7 +210,7 @@ pub const CODES: &[CodeRow] = &[
     CodeRow {
         code: Code::SuperFetchList, name: "super-fetch-list", severity: "warning",
         means: "jobs lie in private lists of Sidekiq Pro's super_fetch, which only Sidekiq Pro looks into",
-        remedy: "let Sidekiq Pro run here until they are empty. Where it is gone for good: LMOVE LIST queue:NAME RIGHT RIGHT until each is", fix: None,
+        remedy: "let Sidekiq Pro run here until they are empty. Where it is gone for good: LMOVE LIST queue:NAME LEFT RIGHT until each is", fix: None,
     },
     CodeRow {
         code: Code::RubyMemory, name: "ruby-memory", severity: "note",
