@@ -44,7 +44,8 @@ fn look(redis: &RedisServer) -> Value {
 fn told(redis: &RedisServer, args: &[&str]) -> Value {
     let answer = gandy(redis, &[&["doctor", "--json"], args].concat());
     let report = document(&answer.out);
-    let grave = findings(&report).any(|finding| finding["severity"] != "note");
+    let mut all = report["findings"].as_array().unwrap().iter();
+    let grave = all.any(|finding| finding["severity"] != "note");
     assert_eq!(answer.code, i32::from(grave), "{answer:?}");
     report
 }

@@ -57,6 +57,10 @@ pub(crate) struct Exam {
     pub(crate) rights: Option<Rights>,
     /// Keys of another type: name, and the type that it should have.
     pub(crate) misshapen: Vec<(String, &'static str)>,
+    /// The fleet or the dying could not be seen, so nobody is called dead.
+    pub(crate) blind: bool,
+    /// What processes show could not be read, or not of all: any queue may be served by them.
+    pub(crate) unread: bool,
     pub(crate) members: Vec<Member>,
     /// What the members without a lease and the dying hold.
     pub(crate) leaseless: Vec<Holder>,
@@ -193,7 +197,9 @@ impl Exam {
         // In-flight hashes first and the fleet after them: who registers in between has none yet.
         let in_flight = self.names(line, Family::InFlight).await?.names;
         let listed = line.process_names().await;
-        let mut listed = self.seen("processes", listed)?.unwrap_or_default();
+        let listed = self.seen("processes", listed)?;
+        self.unread |= listed.is_none();
+        let mut listed = listed.unwrap_or_default();
         if listed.len() > NAMES_MAX {
             self.unseen("processes beyond the first 10,000", "a look is bounded");
             listed.truncate(NAMES_MAX);
@@ -236,8 +242,24 @@ impl Exam {
             let mut orphans = self.holders(line, strangers).await?;
             orphans.retain(|holder| holder.jobs > 0);
             self.orphans = orphans;
+        } else {
+            self.blind = true;
         }
-        self.processes = line.shown(&listed).await?;
+        self.look_at_processes(line, &listed).await
+    }
+
+    async fn look_at_processes(
+        &mut self,
+        line: &Line,
+        listed: &[String],
+    ) -> Result<(), StoreError> {
+        self.processes = line.shown(listed).await?;
+        for shown in self.processes.clone() {
+            if let Err(cause) = shown.info {
+                self.unread = true;
+                self.unseen(format!("what {} shows of itself", shown.identity), cause);
+            }
+        }
         let silent: Vec<String> = self
             .processes
             .iter()

@@ -28,6 +28,9 @@ pub(super) fn judge(exam: &Exam, findings: &mut Vec<Finding>) {
         .iter()
         .map(|name| subject(format!("gandy:inflight:{name}"), 1));
     find(Code::NamelessInFlight, Severity::Error, nameless.collect());
+    if exam.blind {
+        return;
+    }
     // Where one lives, it reaps within seconds: what is seen of it is on its way.
     if !exam.is_anybody_alive() {
         let dead = [held(&exam.leaseless), held(&exam.dying)].concat();
@@ -155,6 +158,17 @@ mod tests {
         exam.processes[0].info = Err("NOPERM".into());
         exam.members.clear();
         assert_eq!(codes(&exam), [], "what may not be read is not judged");
+    }
+
+    #[test]
+    fn without_a_look_at_the_fleet_nobody_is_called_dead() {
+        let exam = Exam {
+            blind: true,
+            dying: vec![holder(SOMEBODY, 1)],
+            processes: vec![shown(SOMEBODY, None)],
+            ..Exam::default()
+        };
+        assert_eq!(codes(&exam), []);
     }
 
     #[test]

@@ -20,11 +20,13 @@ pub(super) fn judge(exam: &Exam, findings: &mut Vec<Finding>) {
     let named = |queue: &Queue| subject(queue.name.as_str(), waiting(queue));
     let unlisted = full().filter(|queue| !queue.listed).map(named);
     find(Code::UnlistedQueue, Severity::Warning, unlisted.collect());
-    let served: HashSet<String> = fleet::served(exam).into_iter().collect();
-    let unserved = full()
-        .filter(|queue| !served.contains(&queue.name))
-        .map(named);
-    find(Code::UnservedQueue, Severity::Warning, unserved.collect());
+    if !exam.blind && !exam.unread {
+        let served: HashSet<String> = fleet::served(exam).into_iter().collect();
+        let unserved = full()
+            .filter(|queue| !served.contains(&queue.name))
+            .map(named);
+        find(Code::UnservedQueue, Severity::Warning, unserved.collect());
+    }
     let private = exam
         .private
         .iter()
@@ -120,6 +122,19 @@ mod tests {
             ..Exam::default()
         });
         assert_eq!(found, [(Code::UnlistedQueue, 2), (Code::UnservedQueue, 3)]);
+    }
+
+    #[test]
+    fn a_queue_may_be_served_by_those_who_cannot_be_seen() {
+        for (blind, unread) in [(true, false), (false, true)] {
+            let exam = Exam {
+                queues: vec![queue("a", true, 3)],
+                blind,
+                unread,
+                ..Exam::default()
+            };
+            assert_eq!(codes(&exam), []);
+        }
     }
 
     #[test]
