@@ -21,6 +21,8 @@ const ROOM: usize = 16 << 20;
 const ROOM_ALL: usize = 64 << 20;
 /// Pairs of copies that are looked at again.
 const PAIRS_MAX: usize = 1000;
+/// Who leaves in good order takes itself off the list of processes within this.
+const PARTING: Duration = Duration::from_millis(250);
 /// Looks at the clock.
 const TICKS: usize = 5;
 
@@ -260,21 +262,31 @@ impl Exam {
                 self.unseen(format!("what {} shows of itself", shown.identity), cause);
             }
         }
-        let silent: Vec<String> = self
-            .processes
+        // Who leaves is out of the fleet before it is off the list, and no Ruby process for that.
+        let known: HashSet<&str> = self
+            .members
             .iter()
-            .filter(|shown| shown.info == Ok(None))
+            .map(|member| member.identity.as_str())
+            .chain(self.dying.iter().map(|holder| holder.identity.as_str()))
+            .collect();
+        let (known, doubtful): (Vec<Shown>, Vec<Shown>) = std::mem::take(&mut self.processes)
+            .into_iter()
+            .partition(|shown| shown.info != Ok(None) && known.contains(&*shown.identity));
+        self.processes = known;
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(PARTING).await;
+        let names: Vec<String> = doubtful
+            .iter()
             .map(|shown| shown.identity.clone())
             .collect();
-        // One that signs off takes itself off the list first.
-        let still = line.still_shown(&silent).await;
-        let still: HashSet<String> = self
-            .seen("processes", still)?
-            .unwrap_or_default()
-            .into_iter()
-            .collect();
+        let still = line.still_shown(&names).await;
+        let still = self.seen("processes", still)?.unwrap_or_default();
+        let still: HashSet<String> = still.into_iter().collect();
+        let there = doubtful.into_iter();
         self.processes
-            .retain(|shown| shown.info != Ok(None) || still.contains(&shown.identity));
+            .extend(there.filter(|shown| still.contains(&shown.identity)));
         Ok(())
     }
 
