@@ -6,6 +6,8 @@
 mod hands;
 #[path = "inspect/processes.rs"]
 mod processes;
+#[path = "inspect/repairs.rs"]
+mod repairs;
 mod support;
 
 use std::time::Duration;

@@ -14,7 +14,7 @@ use gandy::{Keys, redact};
 
 use crate::failure::exit;
 use crate::output;
-use crate::verb::{functions, jobs, processes, push, queues, stats};
+use crate::verb::{doctor, functions, jobs, processes, push, queues, stats};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
@@ -24,6 +24,7 @@ const MORE: &str = r#"EXAMPLES
   gandy jobs queue:default --limit 5                 the jobs that run next
   gandy jobs dead --json | jq '.[].payload'          the exact payloads of what died
   gandy processes --redis redis://10.0.0.5:6379/1    who works there
+  gandy doctor                                       what is wrong here, and how it is repaired
   gandy VERB --help                                  examples of each verb
 
 ENVIRONMENT
@@ -39,11 +40,11 @@ OUTPUT
   they are in Redis) on standard output; everything else goes to standard error.
 
 EXIT CODES
-  0 done, 2 wrong command line or settings, 65 bad input data, 69 Redis unavailable (nothing was done),
-  70 a bug in gandy, 74 input could not be read or output not written, 75 a push without an answer: it may have been
-  done, 77 Redis refused"#;
+  0 done, 1 what gandy doctor found wrong, 2 wrong command line or settings, 65 bad input data,
+  69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output not written,
+  75 a push or repair without an answer: it may have been done, 77 Redis refused"#;
 
-/// Push background jobs, and look at queues, sets and worker processes in Redis.
+/// Push background jobs, look at queues, sets and worker processes in Redis, and repair what is wrong there.
 #[derive(Debug, Parser)]
 #[command(name = "gandy", version, after_help = MORE, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -90,6 +91,7 @@ pub(crate) enum Verb {
     Queues(queues::QueuesArgs),
     Jobs(jobs::JobsArgs),
     Processes(processes::ProcessesArgs),
+    Doctor(doctor::DoctorArgs),
     InstallFunctions(functions::FunctionsArgs),
 }
 

@@ -1,5 +1,6 @@
 //! Which Redis and which keys the command line and the environment mean.
 
+use gandy::doctor::Doctor;
 use gandy::{Client, Inspect, Server, TlsFiles};
 
 use crate::cli::Common;
@@ -23,6 +24,12 @@ impl Common {
     /// A view that connects when it is first used.
     pub(crate) fn inspect(&self) -> Result<Inspect, Failure> {
         Ok(Inspect::new(self.server()?, self.namespace())?)
+    }
+
+    /// One that looks for what is wrong; repairs run scripts, or the functions that are installed.
+    pub(crate) fn doctor(&self, functions: bool) -> Result<Doctor, Failure> {
+        let server = self.server()?.with_functions(functions);
+        Ok(Doctor::new(server, self.namespace())?)
     }
 
     fn server(&self) -> Result<Server, Failure> {

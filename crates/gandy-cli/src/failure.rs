@@ -4,8 +4,11 @@ use gandy::{Error, Kind, StoreError};
 
 use crate::printable::printable;
 
-/// Exit codes: those of `sysexits.h`, and 2 for the command line as clap and most tools have it.
+/// Exit codes: those of `sysexits.h`, 2 for the command line as clap and most tools have it, and 1 for what was looked for
+/// and found, as `grep` and `diff` tell it.
 pub(crate) mod exit {
+    pub(crate) const DONE: u8 = 0;
+    pub(crate) const FINDINGS: u8 = 1;
     pub(crate) const USAGE: u8 = 2;
     pub(crate) const DATA: u8 = 65;
     pub(crate) const UNAVAILABLE: u8 = 69;

@@ -6,7 +6,7 @@
 //! * `table`, `words`, `printable`: what people read; `document`: what programs read.
 //! * `json_args`, `place`, `span`: words of the command line that become something else.
 //!
-//! All work on Redis is done by [`gandy::Client`] and [`gandy::Inspect`]; nothing here knows a key.
+//! All work on Redis is done by [`gandy::Client`], [`gandy::Inspect`] and [`gandy::doctor`]; nothing here knows a key.
 
 mod cli;
 mod connection;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     match run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output::complain(&failure.text);
             ExitCode::from(failure.code)
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &cli::Cli) -> Result<(), Failure> {
+fn run(cli: &cli::Cli) -> Result<u8, Failure> {
     // It fails only when one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()

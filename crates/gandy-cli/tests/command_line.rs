@@ -139,6 +139,7 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         "REDIS_URL_FILE",
         "GANDY_NAMESPACE",
         "0 done",
+        "1 what gandy doctor",
         "2 wrong",
         "65 bad",
         "69 Redis",
@@ -155,6 +156,7 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         "queues",
         "jobs",
         "processes",
+        "doctor",
         "install-functions",
     ] {
         let text = run(&[], &[verb, "--help"], b"").done();

@@ -95,7 +95,7 @@ impl Keys {
 
     /// List: the jobs of a queue, newest left.
     pub fn queue(&self, name: &str) -> String {
-        self.key(&["queue:", name])
+        self.key(&[QUEUE, name])
     }
 
     /// Sorted set: jobs by the time they are due.
@@ -238,6 +238,16 @@ impl Keys {
         self.pattern(LANDING)
     }
 
+    /// The SCAN pattern that finds all queues under this prefix and no other.
+    pub fn queue_pattern(&self) -> String {
+        self.pattern(QUEUE)
+    }
+
+    /// The queue in the name of a list that a scan found.
+    pub fn name_of_queue<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.prefix)?.strip_prefix(QUEUE)
+    }
+
     /// The identity in the name of an in-flight hash that a scan found.
     pub fn identity_of_inflight<'a>(&self, key: &'a str) -> Option<&'a str> {
         key.strip_prefix(&self.prefix)?.strip_prefix(INFLIGHT)
@@ -263,6 +273,7 @@ impl Keys {
     }
 }
 
+const QUEUE: &str = "queue:";
 const INFLIGHT: &str = "gandy:inflight:";
 const LANDING: &str = "gandy:landing:";
 

@@ -47,16 +47,19 @@ impl Line {
     }
 }
 
+/// A field of `INFO`.
+pub(crate) fn info_field(info: &str, name: &str) -> Option<String> {
+    info.lines().find_map(|line| {
+        line.trim_end()
+            .strip_prefix(name)?
+            .strip_prefix(':')
+            .map(str::to_owned)
+    })
+}
+
 impl ServerFacts {
-    fn read(info: &str) -> Self {
-        let field = |name: &str| {
-            info.lines().find_map(|line| {
-                line.trim_end()
-                    .strip_prefix(name)?
-                    .strip_prefix(':')
-                    .map(str::to_owned)
-            })
-        };
+    pub(crate) fn read(info: &str) -> Self {
+        let field = |name: &str| info_field(info, name);
         let valkey = field("valkey_version");
         Self {
             name: if valkey.is_some() { "Valkey" } else { "Redis" },
@@ -71,6 +74,22 @@ impl ServerFacts {
             append_only: field("aof_enabled").map(|text| text == "1"),
             cluster: field("cluster_enabled").is_some_and(|text| text == "1"),
         }
+    }
+
+    /// Whether it is new enough: Redis 7.0 or Valkey 7.2.
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        let least = if self.name == "Valkey" {
+            (7, 2)
+        } else {
+            (7, 0)
+        };
+        let mut parts = self
+            .version
+            .split('.')
+            .map(|part| part.parse::<u32>().unwrap_or(0));
+        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        version >= least
     }
 
     /// Refuses a server on which jobs could be lost or scripts cannot run, and lists what is merely unwise.
@@ -90,17 +109,7 @@ impl ServerFacts {
                 cause,
             })
         };
-        let least = if self.name == "Valkey" {
-            (7, 2)
-        } else {
-            (7, 0)
-        };
-        let mut parts = self
-            .version
-            .split('.')
-            .map(|part| part.parse::<u32>().unwrap_or(0));
-        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        if version < least {
+        if !self.is_supported() {
             return refuse(format!(
                 "it is {} {}; Gandy needs Redis 7.0 or Valkey 7.2 at least. Upgrade the server",
                 self.name, self.version

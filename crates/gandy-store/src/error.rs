@@ -184,6 +184,18 @@ impl StoreError {
         }
     }
 
+    /// Whether the key has another type than the command needs.
+    #[must_use]
+    pub fn is_wrong_type(&self) -> bool {
+        matches!(self, Self::Refused { cause, .. } if cause.starts_with("WRONGTYPE"))
+    }
+
+    /// Whether the connection's user may not do that.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Refused { cause, .. } if cause.contains("NOPERM") || cause.contains("no permissions"))
+    }
+
     /// Whether the server did not know the script that it was asked to run. Nothing ran.
     pub(crate) fn is_unknown_script(&self) -> bool {
         matches!(self, Self::Unavailable { cause, .. } if cause.starts_with("NOSCRIPT"))

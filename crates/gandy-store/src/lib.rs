@@ -8,6 +8,7 @@
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
 //! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`. By hand: `operator`.
+//! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
 //! in `lua/`. Whether to run, retry or bury a job is decided elsewhere.
@@ -16,6 +17,7 @@ mod backoff;
 mod check;
 mod coalesce;
 mod cycle;
+pub mod doctor;
 mod durable;
 mod enqueue;
 mod error;

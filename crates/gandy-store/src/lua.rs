@@ -146,4 +146,7 @@ scripts! {
     DISOWN = "disown", include_str!("lua/disown.lua");
     RESIGN = "resign", include_str!("lua/resign.lua");
     MOVE = "move", with_prelude!("lua/move.lua");
+    ENLIST = "enlist", include_str!("lua/enlist.lua");
+    PRUNE = "prune", include_str!("lua/prune.lua");
+    DEDUPE = "dedupe", include_str!("lua/dedupe.lua");
 }

@@ -5,7 +5,8 @@
 //! * [`Job`] is what is pushed, [`Client`] pushes it, [`Push`] gives a single push its own options.
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
-//! * [`Inspect`] looks at queues, sets and processes; [`testing`] needs no Redis.
+//! * [`Inspect`] looks at queues, sets and processes; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
+//!   no Redis.
 //!
 //! A web application that only pushes takes the crate without the feature `worker`.
 
@@ -16,6 +17,7 @@ mod bulk;
 mod client;
 #[cfg(feature = "worker")]
 mod context;
+pub mod doctor;
 mod error;
 #[cfg(feature = "worker")]
 mod handler;

@@ -2,6 +2,7 @@
 //! `push`: `--stdin`.
 
 mod bulk;
+pub(crate) mod doctor;
 pub(crate) mod functions;
 pub(crate) mod jobs;
 pub(crate) mod processes;
@@ -10,10 +11,10 @@ pub(crate) mod queues;
 pub(crate) mod stats;
 
 use crate::cli::{Cli, Verb};
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 
-/// Does what the command line says.
-pub(crate) async fn run(cli: &Cli) -> Result<(), Failure> {
+/// Does what the command line says, and gives the exit code.
+pub(crate) async fn run(cli: &Cli) -> Result<u8, Failure> {
     let common = &cli.common;
     match &cli.verb {
         Verb::Push(args) => push::run(args, common).await,
@@ -21,6 +22,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<(), Failure> {
         Verb::Queues(_) => queues::run(common).await,
         Verb::Jobs(args) => jobs::run(args, common).await,
         Verb::Processes(_) => processes::run(common).await,
+        Verb::Doctor(args) => return doctor::run(args, common).await,
         Verb::InstallFunctions(_) => functions::run(common).await,
     }
+    .map(|()| exit::DONE)
 }

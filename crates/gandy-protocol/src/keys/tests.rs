@@ -111,4 +111,7 @@ fn scans_find_only_this_prefix() {
     );
     assert_eq!(keys.queue_of_landing(&keys.landing("a:b")), Some("a:b"));
     assert_eq!(keys.queue_of_landing("gandy:landing:x"), None);
+    assert_eq!(keys.queue_pattern(), r"a\*\[b\]:queue:*");
+    assert_eq!(keys.name_of_queue(&keys.queue("a:b")), Some("a:b"));
+    assert_eq!(keys.name_of_queue("queue:x"), None);
 }
