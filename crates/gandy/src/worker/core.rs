@@ -10,7 +10,7 @@ use gandy_protocol::{Identity, Keys};
 use gandy_store::{Caution, Line, StoreError};
 use tokio::sync::watch;
 
-use super::{capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, stats::Stats};
+use super::{capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, peers::Peers, stats::Stats};
 use crate::{Error, ambient, registry::Registry};
 
 /// The same complaint is logged at most this often.
@@ -51,7 +51,7 @@ pub(crate) enum Phase {
 impl Core {
     pub(crate) fn new(
         config: WorkerConfig,
-        registry: Registry,
+        mut registry: Registry,
         hooks: Hooks,
         embedded: bool,
     ) -> Result<Arc<Self>, Error> {
@@ -66,6 +66,7 @@ impl Core {
             .collect::<Result<Vec<_>, _>>()?;
         let reply = config.server.patience().reply;
         let chores = Line::single(config.server.clone(), keys.clone(), reply);
+        registry.consult(Peers::new(chores.clone()));
         Ok(Arc::new(Self {
             config,
             keys,

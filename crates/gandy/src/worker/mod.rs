@@ -28,6 +28,7 @@ mod lease;
 mod life;
 mod lookout;
 pub(crate) mod pace;
+pub(crate) mod peers;
 mod prefetch;
 mod promoter;
 mod pump;
