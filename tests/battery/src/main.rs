@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         eprintln!("error: cannot write docs/reliability.md: {error}");
         return ExitCode::from(2);
     }
-    let broken = rows.iter().filter(|row| !row.ok).count();
+    let broken = rows.iter().filter(|row| row.is_broken()).count();
     if broken > 0 {
         println!(
             "{broken} of {} scenarios broke a bound; again with --seed {}",

@@ -1,6 +1,9 @@
-//! What a scenario found: each bound beside what was measured. Pure.
+//! What a scenario found: each bound beside what was measured.
 
+use gandy_tests::{Proc, Report};
 use serde::Serialize;
+
+use crate::stage::Stage;
 
 /// One bound.
 #[derive(Debug, Clone, Serialize)]
@@ -22,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) bounds: Vec<Bound>,
     /// What else was measured: no promise, but the load that the bounds stand for.
     pub(crate) notes: Vec<(String, f64)>,
+    /// Why it could not be tried here, when it could not.
+    pub(crate) skipped: Option<String>,
 }
 
 impl Outcome {
@@ -37,6 +42,18 @@ impl Outcome {
     /// Nothing of this may have happened.
     pub(crate) fn none(&mut self, what: &str, measured: usize) {
         self.bound(what, "0".into(), measured as f64, measured == 0);
+    }
+
+    /// Nothing was lost, and nothing ran that nobody pushed.
+    pub(crate) fn sound(&mut self, report: &Report) {
+        self.none("lost", report.lost.len());
+        self.none("unexpected", report.unexpected.len());
+    }
+
+    /// None of these processes has ended.
+    pub(crate) fn all_run(&mut self, workers: &[Proc]) {
+        let ended = workers.iter().filter(|worker| !worker.is_running());
+        self.none("workers that ended", ended.count());
     }
 
     /// Exactly so many.
@@ -62,6 +79,42 @@ impl Outcome {
     /// A figure without a bound.
     pub(crate) fn note(&mut self, what: &str, measured: f64) {
         self.notes.push((what.to_owned(), measured));
+    }
+
+    /// What could not be tried here, and why.
+    pub(crate) fn skipped(why: String) -> Self {
+        Self {
+            skipped: Some(why),
+            ..Self::default()
+        }
+    }
+
+    /// Runs parts of a scenario side by side: their bounds, each after the name of its part.
+    ///
+    /// # Panics
+    /// When a part does.
+    pub(crate) fn of_parts(stage: &Stage, parts: &[(&str, fn(&Stage) -> Self)]) -> Self {
+        let mut all = Self::default();
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|(_, run)| scope.spawn(|| run(stage)))
+                .collect();
+            parts.into_iter().map(|part| part.join()).collect()
+        });
+        for ((name, _), outcome) in parts.iter().zip(outcomes) {
+            let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let named = |what: String| format!("{name}: {what}");
+            all.bounds.extend(outcome.bounds.into_iter().map(|bound| {
+                let what = named(bound.what);
+                Bound { what, ..bound }
+            }));
+            let notes = outcome.notes.into_iter();
+            all.notes
+                .extend(notes.map(|(what, measured)| (named(what), measured)));
+            all.skipped = all.skipped.or(outcome.skipped);
+        }
+        all
     }
 
     /// Whether every bound held; one without bounds proves nothing.

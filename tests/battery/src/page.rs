@@ -31,6 +31,9 @@ pub(crate) struct Row {
     /// Why it could not be run to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<String>,
+    /// Why it could not be tried here. Then it is not ok, and not broken either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
     seconds: f64,
 }
 
@@ -55,19 +58,31 @@ impl Row {
             measured: figures.chain(outcome.notes).collect(),
             bounds: outcome.bounds,
             trouble,
+            skipped: outcome.skipped,
             seconds: (took.as_secs_f64() * 10.0).round() / 10.0,
+        }
+    }
+
+    /// Whether a bound did not hold, or the scenario did not come to its end.
+    pub(crate) fn is_broken(&self) -> bool {
+        !self.ok && self.skipped.is_none()
+    }
+
+    /// How it went, in a word.
+    fn verdict(&self) -> &'static str {
+        match (&self.skipped, self.ok) {
+            (Some(_), _) => "skipped",
+            (None, true) => "ok",
+            (None, false) => "BROKEN",
         }
     }
 
     /// In one line, as soon as it is known.
     pub(crate) fn line(&self) -> String {
-        let verdict = if self.ok { "ok" } else { "BROKEN" };
-        let mut line = format!("{verdict:<7}{:<14}{:>6} s  ", self.scenario, self.seconds);
-        match &self.trouble {
-            Some(trouble) => line += trouble,
-            None => line += &self.figures(),
-        }
-        line
+        let words = self.trouble.as_ref().or(self.skipped.as_ref());
+        let words = words.cloned().unwrap_or_else(|| self.figures());
+        let (verdict, seconds) = (self.verdict(), self.seconds);
+        format!("{verdict:<8}{:<14}{seconds:>6} s  {words}", self.scenario)
     }
 
     /// What broke first, in words.
@@ -119,8 +134,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
             table.add_row([name, &bound.what, &bound.bound, &measured, verdict]);
             name = "";
         }
-        if let Some(trouble) = &row.trouble {
-            table.add_row([name, trouble, "", "", "BROKEN"]);
+        if let Some(words) = row.trouble.as_ref().or(row.skipped.as_ref()) {
+            table.add_row([name, words, "", "", row.verdict()]);
         }
     }
     table.to_string()
@@ -159,8 +174,14 @@ pub(crate) fn record(cli: &Cli, seed: u64, rows: &[Row]) -> io::Result<()> {
     text += "| scenario | load and fault | bound | measured | took |\n|---|---|---|---|---|\n";
     for row in rows {
         let about = Scenario::find(row.scenario).map_or("", |scenario| scenario.about);
-        let verdict = if row.ok { "" } else { "**broken** " };
-        let measured = row.trouble.clone().unwrap_or_else(|| row.figures());
+        let verdict = match row.verdict() {
+            "ok" => String::new(),
+            verdict => format!("**{}** ", verdict.to_lowercase()),
+        };
+        let words = row.trouble.as_ref().or(row.skipped.as_ref());
+        // One line, whatever a panic said.
+        let words = words.map(|words| words.lines().next().unwrap_or_default().to_owned());
+        let measured = words.unwrap_or_else(|| row.figures());
         let took = row.seconds;
         text += &format!(
             "| {} | {about} | {} | {verdict}{measured} | {took} s |\n",

@@ -36,7 +36,10 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         // Where namespaces are refused the hosts at least have one name; the pids differ.
         crew.set("DYNO", "w")
     };
-    let workers: Vec<Proc> = (0..PROCESSES).map(|_| crew.start_and_wait()).collect();
+    let workers: Vec<Proc> = (0..PROCESSES).map(|_| crew.start()).collect();
+    wait_until(stage.patience(LONG), "all have joined the fleet", || {
+        fleet(&server).len() == PROCESSES
+    });
     let names = fleet(&server);
     let like = names
         .iter()
@@ -48,7 +51,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         "j",
         "Nap",
         "[100]",
-        stage.pick(3_000, 30_000),
+        stage.size(1_000, 3_000, 30_000),
     );
     wait_until(LONG, "all hold jobs", || {
         in_flight(&server) >= PROCESSES * 4
@@ -67,8 +70,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.exactly("identities", PROCESSES, names.len());
     outcome.exactly("of one host and pid", PROCESSES, like);
-    outcome.none("lost", report.lost.len());
-    outcome.none("unexpected", report.unexpected.len());
+    outcome.sound(&report);
     // Two of eight were killed.
     outcome.most(
         "extra runs",

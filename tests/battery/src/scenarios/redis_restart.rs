@@ -75,13 +75,9 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     });
     let report = history.report_with_held(&held(&server));
     let mut outcome = Outcome::default();
-    outcome.none("lost", report.lost.len());
-    outcome.none("unexpected", report.unexpected.len());
+    outcome.sound(&report);
     outcome.most("extra runs", aboard as f64, report.extra_starts as f64);
-    outcome.none(
-        "workers that ended",
-        workers.iter().filter(|worker| !worker.is_running()).count(),
-    );
+    outcome.all_run(&workers);
     outcome.most("resumed after, s", 6.0, slowest.as_secs_f64());
     outcome.least("faults", stage.pick(3.0, 20.0), f64::from(faults));
     outcome.note("jobs", jobs as f64);

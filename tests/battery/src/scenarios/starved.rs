@@ -13,7 +13,8 @@ const LONG: Duration = Duration::from_secs(120);
 const LEASE: i64 = 15_000;
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
-    let block = stage.pick(25_000, 60_000);
+    let block: u64 = stage.size(20_000, 25_000, 60_000);
+    let patience = stage.patience(LONG);
     let server = RedisServer::start();
     let history = History::new();
     let notes = history.writer("battery");
@@ -47,12 +48,12 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         looks += 1;
         std::thread::sleep(Duration::from_millis(50)); // The subject: a look every 50 ms.
     }
-    wait_until(LONG, "all have ended", || {
+    wait_until(patience, "all have ended", || {
         history.ended() == 6 && in_flight(&server) == 0
     });
     let report = history.report();
     let mut outcome = Outcome::default();
-    outcome.none("lost", report.lost.len());
+    outcome.sound(&report);
     outcome.none("extra runs", report.extra_starts);
     outcome.most(
         "longest time between renewals, s",
@@ -63,10 +64,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         "taken for dead",
         usize::from(Crew::identity(&starved) != identity),
     );
-    outcome.none(
-        "workers that ended",
-        peers.iter().filter(|peer| !peer.is_running()).count(),
-    );
+    outcome.all_run(&peers);
     outcome.note("looks", f64::from(looks));
     outcome
 }
