@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -68,6 +69,7 @@ pub(crate) fn run(stage: &Stage) -> Result<Vec<Mutant>, String> {
         }
         probes.push((Some(name), scenario));
     }
+    let began = Instant::now();
     let queue = Mutex::new(VecDeque::from(probes));
     let found = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
@@ -79,7 +81,8 @@ pub(crate) fn run(stage: &Stage) -> Result<Vec<Mutant>, String> {
                     let why = probe(&stage, mutant, name);
                     let who = mutant.unwrap_or("(whole)");
                     let broke = why.as_deref().unwrap_or("no bound broken");
-                    println!("probe {name:<12}{who:<16}{broke}");
+                    let at = began.elapsed().as_secs();
+                    println!("{at:>4} s  probe {name:<12}{who:<16}{broke}");
                     lock(&found).insert((name, mutant), why);
                 }
             });

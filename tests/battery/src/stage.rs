@@ -38,7 +38,7 @@ impl Stage {
     /// How long to wait for what is sure to come: `long`, or as long as a dead worker's jobs need and a bit.
     pub(crate) fn patience(&self, long: Duration) -> Duration {
         if self.probe {
-            long.min(Duration::from_secs(35))
+            long.min(Duration::from_secs(30))
         } else {
             long
         }

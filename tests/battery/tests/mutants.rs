@@ -22,11 +22,16 @@ fn each_mutant_is_caught_by_a_scenario_and_no_other_build_has_any() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mutants.json");
     let battery = Path::new(env!("CARGO_BIN_EXE_gandy-battery"));
-    let status = Command::new(battery)
+    let output = Command::new(battery)
         .args(["--mutants", "--json"])
         .arg(&file)
-        .status()
+        .output()
         .unwrap();
+    // Mutants die loudly: their logs are of interest only when something is wrong.
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    if !output.status.success() {
+        println!("{}", String::from_utf8_lossy(&output.stderr));
+    }
     let all: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let mutants = all["mutants"].as_array().unwrap();
     let names: Vec<&str> = mutants
@@ -37,7 +42,7 @@ fn each_mutant_is_caught_by_a_scenario_and_no_other_build_has_any() {
     for mutant in mutants {
         assert!(mutant["caught_by"].is_string(), "{mutant}");
     }
-    assert!(status.success());
+    assert!(output.status.success());
     assert!(names_a_mutant(&battery.with_file_name("crew-mutants")));
     assert!(!names_a_mutant(&battery.with_file_name("crew")));
 }

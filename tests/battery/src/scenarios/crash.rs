@@ -41,7 +41,7 @@ fn schedule(server: &RedisServer, notes: &HistoryWriter, count: usize, seconds: 
 }
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
-    let jobs = stage.size(1_500, 50_000, 1_000_000);
+    let jobs = stage.size(2_500, 50_000, 1_000_000);
     let patience = stage.patience(LONG);
     let mut random = stage.random();
     let server = RedisServer::start();
@@ -56,7 +56,8 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         jobs as f64 / 6_000.0
     };
     schedule(&server, &notes, jobs / 10, lasts);
-    let crew = stage.crew(&server, &history).concurrency(25);
+    let crew = stage.crew(&server, &history);
+    let crew = crew.concurrency(stage.size(10, 25, 25));
     let mut workers: Vec<Proc> = (0..4).map(|_| crew.start_and_wait()).collect();
     let (mut kills, mut aboard) = (0, 0);
     // A probe is over when the one on duty was killed three times: its successor takes two seconds.

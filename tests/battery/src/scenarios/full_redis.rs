@@ -36,6 +36,8 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     // 20 slots of 40 ms end at most 500 jobs a second; twice as many are pushed.
     let lasts = Duration::from_secs(lasts);
     let took = runtime.block_on(produce(&server, &notes, &pushes, lasts));
+    // However much the workers take away, it stays full: others may live in this Redis, too.
+    server.cli(&["CONFIG", "SET", "maxmemory", "1mb"]);
     let began = Instant::now();
     wait_until(stage.patience(LONG), "the workers have drained it", || {
         length(&server, "queue:default") == 0 && in_flight(&server) == 0

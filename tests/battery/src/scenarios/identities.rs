@@ -10,6 +10,7 @@ use crate::outcome::Outcome;
 use crate::stage::Stage;
 
 const LONG: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(20);
 const PROCESSES: usize = 8;
 /// Namespaces of their own, as containers have them.
 const CONTAINER: &[&str] = &[
@@ -37,7 +38,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         crew.set("DYNO", "w")
     };
     let workers: Vec<Proc> = (0..PROCESSES).map(|_| crew.start()).collect();
-    wait_until(stage.patience(LONG), "all have joined the fleet", || {
+    wait_until(SOON, "all have joined the fleet", || {
         fleet(&server).len() == PROCESSES
     });
     let names = fleet(&server);
