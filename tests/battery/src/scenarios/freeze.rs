@@ -31,8 +31,15 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     for round in 0..rounds {
         // Some would end, some would fail, right after waking up.
         let tag = |what: &str| format!("{what}{round}-");
-        let failing = push_jobs(&server, &notes, &tag("fail"), "StubbornFail", "[2000]", 8);
-        push_jobs(&server, &notes, &tag("end"), "Stubborn", "[2000]", 8);
+        let mut failing = Vec::new();
+        for pair in 0..8 {
+            let push = |what: &str, class: &str| {
+                let tag = tag(&format!("{what}{pair}-"));
+                push_jobs(&server, &notes, &tag, class, "[2000]", 1)
+            };
+            failing.extend(push("fail", "StubbornFail"));
+            push("end", "Stubborn");
+        }
         wait_until(LONG, "the workers hold jobs", || in_flight(&server) >= 6);
         let zombie = &workers[round % workers.len()];
         let old = Crew::identity(zombie);

@@ -29,7 +29,7 @@ pub(super) const KINDS: [(&str, u64); 26] = [
     ("RPOP", 2),
     ("SADD", 1),
     ("SCRIPT LOAD", 2),
-    ("TIME", 2),
+    ("TIME", 1),
     ("ZADD", 2),
     ("claim", 5),
     ("due", 5),
