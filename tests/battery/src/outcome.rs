@@ -18,6 +18,9 @@ pub(crate) struct Bound {
     pub(crate) ok: bool,
 }
 
+/// A part of a scenario, and what it is called.
+pub(crate) type Part = (&'static str, fn(&Stage) -> Outcome);
+
 /// What one scenario found.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
@@ -93,7 +96,7 @@ impl Outcome {
     ///
     /// # Panics
     /// When a part does.
-    pub(crate) fn of_parts(stage: &Stage, parts: &[(&str, fn(&Stage) -> Self)]) -> Self {
+    pub(crate) fn of_parts(stage: &Stage, parts: &[Part]) -> Self {
         let mut all = Self::default();
         let outcomes: Vec<_> = std::thread::scope(|scope| {
             let parts: Vec<_> = parts

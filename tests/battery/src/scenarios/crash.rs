@@ -87,6 +87,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
             .all(|key| length(&server, key) == 0)
             && in_flight(&server) == 0
     });
+    let landed = server.cli(&["KEYS", "gandy:landing:*"]).lines().count();
     let report = history.report_with_held(&held(&server));
     let slowest = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);
     let mut outcome = Outcome::default();
@@ -103,6 +104,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         slowest(&report.suspects_recovery_times),
     );
     outcome.least("kills", stage.size(3.0, 3.0, 60.0), f64::from(kills));
+    outcome.none("landing lists left", landed);
     outcome.note("jobs", (jobs + jobs / 10) as f64);
     outcome.note("buried", length(&server, "dead") as f64);
     outcome
