@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use gandy::{Client, Inspect, Kind, Place, Push};
 use gandy_tests::{
-    Crew, Flavour, History, HistoryWriter, Proc, RedisServer, denied, in_flight, url_of, wait_until,
+    Crew, Flavour, History, HistoryWriter, Proc, RedisServer, denied, length, url_of, wait_until,
 };
+use nix::sys::signal::Signal;
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -60,12 +61,11 @@ fn crash(stage: &Stage, flavour: Flavour) -> Outcome {
         wait_until(LONG, "a part is done", || history.ended() > part);
         // The log is in memory, so it is read before it is lost.
         refusals += denied(&server).lines().count();
-        aboard += in_flight(&server);
         server.kill9();
         server.restart();
         wait_until(LONG, "they work again", || history.ended() > part + 20);
         let victim = kill % workers.len();
-        aboard += in_flight(&server) + 10;
+        aboard += stop_with_jobs(&server, &workers[victim]);
         kill_notes.kill(&Crew::name_of(&workers[victim]));
         workers[victim].kill9();
         workers[victim] = crew.start_and_wait();
@@ -82,10 +82,26 @@ fn crash(stage: &Stage, flavour: Flavour) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.sound(&report);
     outcome.exactly("acknowledged", jobs, report.acknowledged);
+    outcome.least("jobs aboard at kills", kills as f64, aboard as f64);
     outcome.most("extra runs", aboard as f64, report.extra_starts as f64);
     outcome.none("lines in ACL LOG", refusals);
     outcome.note("kills of workers and of Redis", kills as f64);
     outcome
+}
+
+/// Stops a worker while it holds jobs; how many.
+fn stop_with_jobs(server: &RedisServer, worker: &Proc) -> usize {
+    let key = format!("gandy:inflight:{}", Crew::identity(worker));
+    let mut held = 0;
+    wait_until(LONG, "the worker holds jobs", || {
+        worker.signal(Signal::SIGSTOP);
+        held = length(server, &key);
+        if held == 0 {
+            worker.signal(Signal::SIGCONT);
+        }
+        held > 0
+    });
+    held
 }
 
 /// Pushes in the name of the producer, the same job again until Redis has it.

@@ -14,7 +14,7 @@ use crate::stage::Stage;
 pub(super) const LONG: Duration = Duration::from_secs(240);
 
 /// What a worker or a producer asks of Redis, and which reply of it is lost for sure, whatever chance decides.
-pub(super) const KINDS: [(&str, u64); 26] = [
+pub(super) const KINDS: [(&str, u64); 25] = [
     ("CLIENT SETINFO", 3),
     ("EXEC", 2),
     ("HDEL", 5),
@@ -29,7 +29,6 @@ pub(super) const KINDS: [(&str, u64); 26] = [
     ("RPOP", 2),
     ("SADD", 1),
     ("SCRIPT LOAD", 2),
-    ("TIME", 1),
     ("ZADD", 2),
     ("claim", 5),
     ("due", 5),
