@@ -92,7 +92,7 @@ impl Outcome {
         }
     }
 
-    /// Runs parts of a scenario side by side: their bounds, each after the name of its part.
+    /// Runs parts of a scenario side by side: their bounds, each after the name of its part where that matters.
     ///
     /// # Panics
     /// When a part does.
@@ -106,18 +106,29 @@ impl Outcome {
             parts.into_iter().map(|part| part.join()).collect()
         });
         for ((name, _), outcome) in parts.iter().zip(outcomes) {
-            let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let named = |what: String| format!("{name}: {what}");
-            all.bounds.extend(outcome.bounds.into_iter().map(|bound| {
-                let what = named(bound.what);
-                Bound { what, ..bound }
-            }));
-            let notes = outcome.notes.into_iter();
-            all.notes
-                .extend(notes.map(|(what, measured)| (named(what), measured)));
-            all.skipped = all.skipped.or(outcome.skipped);
+            all.join(
+                name,
+                outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
         }
         all
+    }
+
+    fn join(&mut self, name: &str, part: Self) {
+        let named = |what: String| format!("{name}: {what}");
+        for bound in part.bounds {
+            // What happened in no part is said once.
+            if bound.bound != "0" || !bound.ok {
+                let what = named(bound.what);
+                self.bounds.push(Bound { what, ..bound });
+            } else if !self.bounds.iter().any(|other| other.what == bound.what) {
+                self.bounds.push(bound);
+            }
+        }
+        let notes = part.notes.into_iter();
+        self.notes
+            .extend(notes.map(|(what, measured)| (named(what), measured)));
+        self.skipped = self.skipped.take().or(part.skipped);
     }
 
     /// Whether every bound held; one without bounds proves nothing.
@@ -129,6 +140,30 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_say_once_what_happened_in_none_and_by_name_what_did() {
+        let part = |lost| {
+            let mut outcome = Outcome::default();
+            outcome.none("lost", lost);
+            outcome.most("seconds", 20.0, 3.0);
+            outcome
+        };
+        let mut all = Outcome::default();
+        for (name, lost) in [("one", 0), ("two", 0), ("three", 7)] {
+            all.join(name, part(lost));
+        }
+        let what: Vec<&str> = all.bounds.iter().map(|bound| bound.what.as_str()).collect();
+        let wanted = [
+            "lost",
+            "one: seconds",
+            "two: seconds",
+            "three: lost",
+            "three: seconds",
+        ];
+        assert_eq!(what, wanted);
+        assert!(!all.ok());
+    }
 
     #[test]
     fn one_broken_bound_breaks_all_and_none_proves_nothing() {

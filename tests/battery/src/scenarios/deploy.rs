@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use crate::outcome::Outcome;
 use crate::stage::Stage;
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(240);
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
     Outcome::of_parts(stage, &[("rolling", rolling), ("two fleets", two_fleets)])
@@ -19,7 +19,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
 
 /// One worker after another is ended and replaced.
 fn rolling(stage: &Stage) -> Outcome {
-    let (jobs, rounds) = stage.pick((4_000, 4), (200_000, 60));
+    let (jobs, rounds) = stage.pick((4_000, 4), (30_000, 60));
     let server = RedisServer::start();
     let history = History::new();
     let notes = history.writer("battery");

@@ -9,7 +9,7 @@ use gandy_tests::{History, Proc, RedisServer, held, in_flight, length, push_jobs
 use crate::outcome::Outcome;
 use crate::stage::Stage;
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(240);
 const SOON: Duration = Duration::from_secs(20);
 const PROCESSES: usize = 8;
 /// Namespaces of their own, as containers have them.

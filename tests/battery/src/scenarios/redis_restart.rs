@@ -21,7 +21,7 @@ enum Fault {
 }
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
-    let (jobs, rounds, pace) = stage.pick((12_000, 4, 3), (200_000, 24, 10));
+    let (jobs, rounds, pace) = stage.pick((12_000, 4, 3), (300_000, 24, 10));
     // A reload takes seconds: each command waits so many microseconds.
     let delay = stage.pick("50", "10");
     let server = RedisServer::with(&[
