@@ -68,14 +68,17 @@ fn lose_one(
     wait_until(patience, "the worker is idle", || {
         scene.is_settled() && scene.server.cli(&["CLIENT", "LIST"]).contains("cmd=blmove")
     });
-    let ended = scene.history.ended();
+    let mut ended = scene.history.ended();
     let plan = Plan::default().rule(Rule::of(kind, When::Nth(1), deed));
     scene.proxy.set(plan);
     let before = scene.proxy.tally();
     if ["BLMOVE", "land"].contains(&kind) {
-        // What an idle worker waits for it has asked before the rule was made.
+        // What an idle worker waits for it has asked before the rule was made: it gets that, and asks again.
+        scene.push(&format!("{tag}nudge"), "Note", "[]", 1);
+        ended += 1;
         wait_until(patience, "the worker asks again", || {
-            scene.proxy.tally().of("BLMOVE").requests > before.of("BLMOVE").requests
+            scene.history.ended() == ended
+                && scene.proxy.tally().of("BLMOVE").requests > before.of("BLMOVE").requests
         });
     }
     let pushed = now();
