@@ -2,8 +2,6 @@
 //! by a real Redis as it is shipped, with passwords in the place of its marks.
 #![allow(clippy::unwrap_used)]
 
-#[path = "acl/crash.rs"]
-mod crash;
 #[path = "acl/denied.rs"]
 mod denied;
 #[path = "acl/file.rs"]
@@ -11,58 +9,13 @@ mod file;
 
 use std::time::Duration;
 
-use file::Flavour;
-use gandy::{Client, Context, Inspect, JobError, Place, Push, Server, Worker, WorkerConfig};
-use gandy_tests::{RedisServer, wait_eq, wait_until};
+use gandy::{Client, Context, Inspect, JobError, Place, Push, Worker, WorkerConfig};
+use gandy_tests::{Flavour, RedisServer, denied, wait_eq, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A Redis with the shipped users, and the harness' own for the test's looks.
-fn server(flavour: Flavour) -> RedisServer {
-    let server = RedisServer::with_users(&file::filled(flavour), &[]);
-    install(&server, flavour);
-    server
-}
-
-/// The administrator's part, where functions are to be called.
-fn install(server: &RedisServer, flavour: Flavour) {
-    if flavour == Flavour::Functions {
-        let administrator = Inspect::new(Server::new(&server.url()).unwrap(), "").unwrap();
-        // On a thread and a runtime of its own: the caller may be in one.
-        let install = || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(administrator.install_functions()).unwrap()
-        };
-        let installed = std::thread::scope(|scope| scope.spawn(install).join().unwrap());
-        assert_eq!(installed.len(), gandy_store::SCRIPTS.len());
-    }
-}
-
-/// The users' passwords are their names in capitals.
-fn url(server: &RedisServer, user: &str) -> String {
-    let login = format!("{user}:{}@", user.to_uppercase());
-    format!("redis://{login}127.0.0.1:{}/0", server.port())
-}
-
-fn login(server: &RedisServer, user: &str) -> Server {
-    Server::new(&url(server, user)).unwrap()
-}
-
-impl Flavour {
-    fn login(self, server: &RedisServer, user: &str) -> Server {
-        login(server, user).with_functions(self == Self::Functions)
-    }
-}
-
-/// What was denied since the last look.
-fn acl_log(server: &RedisServer) -> String {
-    let log = server.cli(&["ACL", "LOG"]);
-    server.cli(&["ACL", "LOG", "RESET"]);
-    log
-}
-
 fn client(server: &RedisServer) -> Client {
-    let at = login(server, "producer");
+    let at = Flavour::Scripts.login(server, "producer");
     Client::builder().server(at).build().unwrap()
 }
 
@@ -72,7 +25,7 @@ fn job(what: &str) -> Push {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_producer_may_push() {
-    let server = server(Flavour::Scripts);
+    let server = Flavour::Scripts.serve(&[]);
     let client = client(&server);
     client.check().await.unwrap();
     client.send(job("now")).await.unwrap();
@@ -83,7 +36,7 @@ async fn a_producer_may_push() {
         .send_all((0..3000).map(|_| job("many").queue("low")))
         .await;
     assert!(many.iter().all(Result::is_ok));
-    assert_eq!(acl_log(&server), "");
+    assert_eq!(denied(&server), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +50,7 @@ async fn a_worker_may_do_the_same_by_installed_functions() {
 }
 
 async fn worker_life(flavour: Flavour) {
-    let server = server(flavour);
+    let server = flavour.serve(&[]);
     let client = client(&server);
     let mut config = WorkerConfig::new(flavour.login(&server, "worker"));
     config.queues = vec!["default".into(), "low".into(), "halted".into()];
@@ -176,7 +129,7 @@ async fn worker_life(flavour: Flavour) {
     let identity = worker.identity().unwrap();
     is("the heartbeat", &["SISMEMBER", "processes", &identity], "1");
     worker.stop().await.unwrap();
-    assert_eq!(acl_log(&server), "");
+    assert_eq!(denied(&server), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +143,7 @@ async fn an_operator_may_move_jobs_by_installed_functions() {
 }
 
 async fn by_hand(flavour: Flavour) {
-    let server = server(flavour);
+    let server = flavour.serve(&[]);
     let client = client(&server);
     for what in ["a", "b"] {
         client.send(job(what)).await.unwrap();
@@ -208,7 +161,7 @@ async fn by_hand(flavour: Flavour) {
     server.cli(&["ZADD", "dead", "9999999999", &entry("d1")]);
     server.cli(&["SADD", "processes", "host:1:a4dc4b6ef2be"]);
     for user in ["operator", "dashboard"] {
-        let inspect = Inspect::new(login(&server, user), "").unwrap();
+        let inspect = Inspect::new(Flavour::Scripts.login(&server, user), "").unwrap();
         inspect.check().await.unwrap();
         assert_eq!(inspect.totals().await.unwrap().enqueued, 2);
         inspect.queues().await.unwrap();
@@ -225,9 +178,9 @@ async fn by_hand(flavour: Flavour) {
         let found = inspect.find("d1").await.unwrap().unwrap();
         assert_eq!(inspect.reason(&found).await.unwrap(), None);
     }
-    assert_eq!(acl_log(&server), "");
+    assert_eq!(denied(&server), "");
 
-    let dashboard = Inspect::new(login(&server, "dashboard"), "").unwrap();
+    let dashboard = Inspect::new(Flavour::Scripts.login(&server, "dashboard"), "").unwrap();
     let found = dashboard.find("d1").await.unwrap().unwrap();
     for refused in [
         dashboard.delete(&found).await.map(drop),
@@ -237,7 +190,7 @@ async fn by_hand(flavour: Flavour) {
     ] {
         assert!(refused.unwrap_err().to_string().contains("NOPERM"));
     }
-    acl_log(&server);
+    let _ = denied(&server);
 
     let operator = Inspect::new(flavour.login(&server, "operator"), "").unwrap();
     let jid = async |jid| operator.find(jid).await.unwrap().unwrap();
@@ -247,6 +200,6 @@ async fn by_hand(flavour: Flavour) {
     operator.pause("default").await.unwrap();
     operator.unpause("default").await.unwrap();
     operator.quiet("host:1:a4dc4b6ef2be").await.unwrap();
-    assert_eq!(acl_log(&server), "");
+    assert_eq!(denied(&server), "");
     assert_eq!(server.cli(&["LLEN", "queue:default"]), "3");
 }

@@ -75,7 +75,7 @@ fn arrows_between_crates_go_one_way() {
         ("gandy-cli", &["gandy"]),
         ("gandy-bench", &["gandy"]),
         ("gandy-examples", &["gandy"]),
-        ("gandy-battery", &["gandy", "gandy-tests"]),
+        ("gandy-battery", &["gandy", "gandy-faults", "gandy-tests"]),
         ("gandy-faults", &[]),
         ("gandy-model", &[]),
         (

@@ -1,4 +1,5 @@
-//! P1, P2, P3: no crash of a worker loses a job, its jobs run again in time, and only what was in flight runs twice.
+//! P1, P2, P3: no crash of a worker loses a job, its jobs run again in time, and only what was in flight runs twice. Here
+//! are single crashes, looked at closely; many of them under load, freezes and blocked runtimes are the battery's.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use gandy_protocol::Identity;
 use gandy_tests::{
-    Crew, History, Proc, RedisServer, held, in_flight, length, payload, push_jobs, wait_until,
+    Crew, History, Proc, RedisServer, in_flight, length, payload, push_jobs, wait_until,
 };
-use nix::sys::signal::Signal;
 
 const LONG: Duration = Duration::from_secs(120);
 /// P2: lease 15 s, reaper and change of duty 5 s.
@@ -18,56 +18,6 @@ const SEEN: Duration = Duration::from_secs(5);
 
 fn crew(server: &RedisServer, history: &History) -> Crew {
     Crew::new(env!("CARGO_BIN_EXE_crew"), server).history(history)
-}
-
-#[test]
-fn crash_safety_20000_jobs_4_workers_a_kill9_every_second() {
-    let server = RedisServer::start();
-    let history = History::new();
-    let notes = history.writer("test");
-    let jobs = push_jobs(&server, &notes, "j", "Nap", "[12]", 20_000);
-    let crew = crew(&server, &history)
-        .concurrency(10)
-        .set("RUST_LOG", "gandy=warn");
-    let mut workers: Vec<Proc> = (0..4).map(|_| crew.start()).collect();
-    workers
-        .iter()
-        .for_each(|worker| drop(worker.wait_for_log("crew: started", LONG)));
-    let (mut in_flight_at_kills, mut kills) = (0, 0);
-    while length(&server, "queue:default") > 0 {
-        std::thread::sleep(Duration::from_secs(1)); // The subject: one kill every second.
-        let victim = fastrand::usize(..workers.len());
-        let identity = Crew::identity_of(&server, &workers[victim]);
-        workers[victim].signal(Signal::SIGSTOP); // What is in flight is counted while nothing moves.
-        in_flight_at_kills += length(&server, &format!("gandy:inflight:{identity}"));
-        notes.kill(&Crew::name_of(&workers[victim]));
-        workers[victim].kill9();
-        kills += 1;
-        workers[victim] = crew.start();
-        assert!(kills < 120, "the queue does not get empty");
-    }
-    // Everybody is back within P2, a job that was aboard twice up to 60 s later.
-    wait_until(RECOVERY + LONG, "every job has ended or is kept", || {
-        history.ended() + held(&server).len() >= jobs.len() && in_flight(&server) == 0
-    });
-    let dead = length(&server, "dead");
-    let report = history.report_with_held(&held(&server));
-    println!("{kills} kills, {in_flight_at_kills} in flight at them, {dead} buried: {report}");
-    report.assert_sound();
-    assert!(kills >= 4, "only {kills} kills");
-    assert!(
-        report.extra_starts <= in_flight_at_kills,
-        "{} extra runs, but only {in_flight_at_kills} jobs were in flight at the kills",
-        report.extra_starts
-    );
-    // Nothing is left of the dead but what Sidekiq lets expire.
-    wait_until(
-        RECOVERY + Duration::from_secs(10),
-        "nobody is dying",
-        || length(&server, "gandy:dying") == 0,
-    );
-    assert_eq!(in_flight(&server), 0);
-    assert_eq!(server.cli(&["KEYS", "gandy:landing:*"]), "");
 }
 
 #[test]
@@ -227,78 +177,6 @@ fn claim_and_vanish(server: &RedisServer) {
         );
         gandy_tests::claim_one(&line, &identity, 1).await;
     });
-}
-
-#[test]
-fn crash_safety_p3_a_frozen_worker_that_wakes_up_can_neither_finish_nor_retry_what_was_given_back()
-{
-    let server = RedisServer::start();
-    let history = History::new();
-    let notes = history.writer("test");
-    let crew = crew(&server, &history).concurrency(2);
-    let zombie = crew.start_and_wait();
-    // One would finish, one would be retried, right after waking up.
-    push_jobs(&server, &notes, "done", "Stubborn", "[3000]", 1);
-    push_jobs(&server, &notes, "fail", "StubbornFail", "[3000]", 1);
-    wait_until(LONG, "both run", || in_flight(&server) == 2);
-    zombie.signal(Signal::SIGSTOP);
-    let other = crew.start_and_wait();
-    wait_until(LONG, "the other worker has dealt with both", || {
-        history.ended() == 1 && length(&server, "retry") == 1 && in_flight(&server) == 0
-    });
-    let retry = server.cli(&["ZRANGE", "retry", "0", "-1", "WITHSCORES"]);
-    let old = Crew::identity(&zombie);
-    zombie.signal(Signal::SIGCONT);
-    wait_until(LONG, "the zombie has a new identity", || {
-        Crew::identity(&zombie) != old
-    });
-    wait_until(LONG, "the zombie's own runs have ended", || {
-        history.report().extra_ends == 1
-    });
-    // It goes on working under its new name.
-    push_jobs(&server, &notes, "next", "Nap", "[1]", 20);
-    wait_until(LONG, "new work is done", || {
-        history.ended() == 21 && in_flight(&server) == 0
-    });
-    assert_eq!(
-        server.cli(&["ZRANGE", "retry", "0", "-1", "WITHSCORES"]),
-        retry,
-        "a second retry was written"
-    );
-    assert_eq!(length(&server, "dead"), 0);
-    assert_eq!(length(&server, "queue:default"), 0);
-    assert!(zombie.is_running() && other.is_running());
-}
-
-#[test]
-fn crash_safety_i9_a_blocked_runtime_does_not_look_dead_and_gives_back_what_it_cannot_start() {
-    let server = RedisServer::start();
-    let history = History::new();
-    let notes = history.writer("test");
-    let crew = crew(&server, &history)
-        .concurrency(10)
-        .set("CREW_THREADS", 2);
-    let blocked = crew.start_and_wait();
-    // Each holds the thread that begins it, so exactly two begin and the eight others cannot.
-    push_jobs(&server, &notes, "block", "Stubborn", "[26000]", 10);
-    let identity = Crew::identity(&blocked);
-    wait_until(LONG, "both threads are blocked", || {
-        history.report().cut_off >= 2
-    });
-    let helper = crew.set("CREW_THREADS", 10).start_and_wait();
-    wait_until(
-        Duration::from_secs(25),
-        "a peer began what the blocked worker could not start",
-        || history.report().cut_off == 10,
-    );
-    assert_eq!(history.ended(), 0, "the runtime was not blocked any more");
-    wait_until(LONG, "the long ones have ended too", || {
-        history.ended() == 10 && in_flight(&server) == 0
-    });
-    assert_eq!(Crew::identity(&blocked), identity, "it was taken for dead");
-    let report = history.report();
-    assert_eq!((report.extra_starts, report.extra_ends), (0, 0), "{report}");
-    assert!(helper.is_running());
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! What each role is denied, command by command, whoever got hold of its password.
 
-use crate::file::{BOTH, Flavour, ROLES};
-use crate::{acl_log, server, url};
-use gandy_tests::RedisServer;
+use gandy_tests::{FLAVOURS, Flavour, ROLES, RedisServer, denied, url_of};
 
 /// Nobody's business.
 const EVERYBODY: &[&str] = &[
@@ -184,17 +182,17 @@ fn commands(flavour: Flavour, role: &str) -> Vec<&'static str> {
 }
 
 fn connection(server: &RedisServer, role: &str) -> redis::Connection {
-    let client = redis::Client::open(url(server, role)).unwrap();
+    let client = redis::Client::open(url_of(server, role)).unwrap();
     client.get_connection().unwrap()
 }
 
 #[test]
 fn each_role_is_denied_what_is_not_its_business() {
-    BOTH.into_iter().for_each(each_role_is_denied);
+    FLAVOURS.into_iter().for_each(each_role_is_denied);
 }
 
 fn each_role_is_denied(flavour: Flavour) {
-    let server = server(flavour);
+    let server = flavour.serve(&[]);
     let before = ["SET", "another-application", "untouched"];
     server.cli(&before);
     for role in ROLES {
@@ -210,12 +208,12 @@ fn each_role_is_denied(flavour: Flavour) {
         }
     }
     assert_eq!(server.cli(&["KEYS", "*"]), "another-application");
-    acl_log(&server);
+    let _ = denied(&server);
 }
 
 #[test]
 fn nobody_gets_in_without_a_password() {
-    let server = server(Flavour::Scripts);
+    let server = Flavour::Scripts.serve(&[]);
     for login in ["", "worker:wrong@", "worker:@", "nobody:WORKER@"] {
         let url = format!("redis://{login}127.0.0.1:{}", server.port());
         let client = redis::Client::open(url).unwrap();
@@ -234,7 +232,7 @@ fn nobody_gets_in_without_a_password() {
 /// A worker may load scripts, since they vanish at every restart; that gives it no right that it has not without them.
 #[test]
 fn a_script_may_no_more_than_the_worker_that_loads_it() {
-    let server = server(Flavour::Scripts);
+    let server = Flavour::Scripts.serve(&[]);
     server.cli(&["SET", "another-application", "untouched"]);
     let mut connection = connection(&server, "worker");
     for call in [

@@ -1,66 +1,15 @@
-//! The shipped file itself: what its lines may hold, and how its marks become passwords.
+//! The shipped files themselves: what their lines may hold.
 
-use std::fmt::Write;
 use std::path::Path;
 
-use gandy_tests::RedisServer;
-use sha2::{Digest, Sha256};
+use gandy_tests::{FLAVOURS, Flavour, ROLES, RedisServer};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/acl");
 const STORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/gandy-store/src");
-
-pub(crate) const ROLES: [&str; 4] = ["producer", "worker", "dashboard", "operator"];
-
-/// The two files: workers load scripts themselves, or call functions that were installed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Flavour {
-    Scripts,
-    Functions,
-}
-
-pub(crate) const BOTH: [Flavour; 2] = [Flavour::Scripts, Flavour::Functions];
-
-fn shipped(flavour: Flavour) -> String {
-    let name = match flavour {
-        Flavour::Scripts => "gandy.acl",
-        Flavour::Functions => "gandy-functions.acl",
-    };
-    std::fs::read_to_string(Path::new(FOLDER).join(name)).unwrap()
-}
-
-fn mark(role: &str) -> String {
-    format!("#{}_SHA256", role.to_uppercase())
-}
-
-/// The file with the hash of each role's password, its name in capitals, in the place of its mark.
-pub(crate) fn filled(flavour: Flavour) -> String {
-    let mut text = shipped(flavour);
-    for role in ROLES {
-        let mut hash = String::from("#");
-        for byte in Sha256::digest(role.to_uppercase()) {
-            write!(hash, "{byte:02x}").unwrap();
-        }
-        assert_eq!(text.matches(&mark(role)).count(), 1);
-        text = text.replace(&mark(role), &hash);
-    }
-    // As deploy/acl/README.md says for Redis 7.2 and later; earlier ones refuse a file with that word.
-    if knows_setinfo() {
-        text = text.replace(" +auth", " +auth +client|setinfo");
-    }
-    text
-}
-
-fn knows_setinfo() -> bool {
-    let server = RedisServer::start();
-    !server
-        .cli(&["COMMAND", "DOCS", "client|setinfo"])
-        .is_empty()
-}
 
 /// The words of a role's line behind its name.
 fn rules(flavour: Flavour, role: &str) -> Vec<String> {
     let start = format!("user {role} ");
-    let text = shipped(flavour);
+    let text = flavour.shipped();
     let line = text.lines().find_map(|line| line.strip_prefix(&start));
     line.unwrap()
         .split_whitespace()
@@ -70,20 +19,22 @@ fn rules(flavour: Flavour, role: &str) -> Vec<String> {
 
 #[test]
 fn each_user_begins_with_nothing_and_is_given_single_commands_on_named_keys() {
-    for flavour in BOTH {
-        let text = shipped(flavour);
+    for flavour in FLAVOURS {
+        let text = flavour.shipped();
         assert!(text.starts_with("user default off resetpass ~* &* +@all\n"));
         assert_eq!(text.lines().count(), 1 + ROLES.len());
     }
     // But for how scripts are run the two are one.
-    let scripts = shipped(Flavour::Scripts).replace("+evalsha +script|load", "+fcall");
-    assert_eq!(scripts, shipped(Flavour::Functions));
+    let scripts = Flavour::Scripts
+        .shipped()
+        .replace("+evalsha +script|load", "+fcall");
+    assert_eq!(scripts, Flavour::Functions.shipped());
     for role in ROLES {
         let rules = rules(Flavour::Scripts, role);
         let (start, grants) = rules.split_at(4);
         assert_eq!(
             start,
-            ["on", mark(role).as_str(), "resetchannels", "-@all"],
+            ["on", Flavour::mark(role).as_str(), "resetchannels", "-@all"],
             "{role}"
         );
         for grant in grants {
@@ -119,7 +70,7 @@ fn no_command_is_granted_that_gandy_never_sends() {
             }
         }
     }
-    for (flavour, role) in BOTH
+    for (flavour, role) in FLAVOURS
         .into_iter()
         .flat_map(|file| ROLES.map(|role| (file, role)))
     {
@@ -141,7 +92,7 @@ fn redis_refuses_the_file_while_its_marks_are_in_it() {
         let set = redis::cmd("ACL")
             .arg("SETUSER")
             .arg(role)
-            .arg(mark(role))
+            .arg(Flavour::mark(role))
             .exec(&mut server.conn());
         let refused = set.unwrap_err().to_string();
         assert!(refused.contains("hash"), "{refused}");

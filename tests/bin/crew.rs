@@ -3,7 +3,8 @@
 //! `REDIS_URL`, `CREW_QUEUES` (separated by blanks; default `default`), `CREW_CONCURRENCY` (10), `CREW_TIMEOUT_MS`
 //! (25,000), `CREW_NAMESPACE`, `CREW_THREADS` of the job runtime (2), `GANDY_TEST_HISTORY` (a folder; without it nothing
 //! is noted), `CREW_MAX_FETCH` in bytes, `CREW_STAMPS` (`seconds` beside Ruby below 8), `CREW_TAG`, `CREW_LABELS`
-//! (separated by blanks), `CREW_FUNCTIONS` (functions that are installed instead of scripts).
+//! (separated by blanks), `CREW_FUNCTIONS` (functions that are installed instead of scripts),
+//! `CREW_EXTRA` (one more class, which does what `Note` does).
 //!
 //! Classes: `Note` (notes start and end), `Nap` (args: milliseconds), `Stubborn` (the same without heeding cancellation,
 //! not even of its task: it blocks the thread), `StubbornFail` (the same, then fails), `StuckThread` (args: milliseconds, on a
@@ -25,7 +26,7 @@ type Result = std::result::Result<(), JobError>;
 /// Arguments of any shape.
 type Anything = Box<serde_json::value::RawValue>;
 
-fn main() {
+pub(crate) fn main() {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(
@@ -79,7 +80,15 @@ async fn run() -> anyhow::Result<()> {
         note.clone(),
         note.clone(),
     );
-    Worker::builder(config)
+    let mut builder = Worker::builder(config);
+    if let Some(class) = variable("CREW_EXTRA") {
+        let note = note.clone();
+        builder = builder.handler_fn(&class, move |_: Anything, ctx: Context| {
+            let note = note.clone();
+            async move { note.around(&ctx, async { Ok(()) }).await }
+        });
+    }
+    let worker = builder
         .handler_fn("Noop", |_: Anything, _: Context| async { Ok(()) })
         .handler_fn("Note", move |_: Anything, ctx: Context| {
             let note = n1.clone();
@@ -124,9 +133,16 @@ async fn run() -> anyhow::Result<()> {
             async move { crash(place, &note, &ctx) }
         })
         .on_startup(|| eprintln!("crew: started"))
-        .run()
-        .await?;
-    eprintln!("crew: ended");
+        .build()?;
+    let handle = worker.handle();
+    worker.run().await?;
+    let fences = handle.fences();
+    let counters = serde_json::json!({
+        "fenced": fences.fenced,
+        "unknown": fences.unknown,
+        "cautions": handle.cautions(),
+    });
+    eprintln!("crew: ended, {counters}");
     Ok(())
 }
 

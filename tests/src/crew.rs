@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::{History, HistoryWriter, Proc, RedisServer};
+use nix::sys::signal::Signal;
+
+use crate::{Clock, History, HistoryWriter, Proc, RedisServer};
 
 /// How a crew is to run; see `tests/bin/crew.rs` for what it does.
 #[derive(Clone, Debug)]
@@ -33,6 +35,13 @@ impl Crew {
         self.variables.retain(|(other, _)| *other != name);
         self.variables.push((name, value.to_string()));
         self
+    }
+
+    /// Gives it a time of day of its own.
+    #[must_use]
+    pub fn clock(self, clock: &Clock) -> Self {
+        let [preload, shift] = clock.variables();
+        self.set(preload.0, preload.1).set(shift.0, shift.1)
     }
 
     /// Jobs at once.
@@ -97,6 +106,22 @@ impl Crew {
                 .find(|identity| identity.contains(&pid))
                 .map(str::to_owned)
         })
+    }
+
+    /// Tells a crew to end, and gives what it counted in its life: `fenced`, `unknown`, `cautions`.
+    ///
+    /// # Panics
+    /// When it does not end, or not in good order.
+    #[track_caller]
+    pub fn end(process: &Proc, deadline: Duration) -> serde_json::Value {
+        process.signal(Signal::SIGTERM);
+        let status = process.wait_exit(deadline);
+        let log = process.stderr();
+        let counters = log
+            .lines()
+            .find_map(|line| line.strip_prefix("crew: ended, "))
+            .and_then(|counters| serde_json::from_str(counters).ok());
+        counters.unwrap_or_else(|| panic!("crew did not end well ({status}):\n{log}"))
     }
 
     /// What a crew process is called in a history.

@@ -14,12 +14,15 @@
 //! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
 //! * [`claim_one`], [`one_cycle`]: a worker's steps made by hand, over a [`line()`]
 //! * [`length`], [`in_flight`], [`held`]: what Redis holds
+//! * [`Clock`]: a time of day of their own for processes
+//! * [`Flavour`]: the shipped users of Redis, and how they log in
 //! * [`fuzz`]: a reader of bytes from outside, tried for a stated time
 //! * [`cargo_bin`]: a binary of this workspace, found through cargo
 //!
 //! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
 
 mod cargo_bin;
+mod clock;
 mod crew;
 mod cycle;
 mod detour;
@@ -34,9 +37,11 @@ mod report;
 mod ruby;
 mod sentinel;
 mod tls_server;
+mod users;
 mod wait;
 
 pub use cargo_bin::cargo_bin;
+pub use clock::Clock;
 pub use crew::{Crew, payload, push_jobs};
 pub use cycle::{claim_one, line, one_cycle};
 pub use detour::{detour, seed};
@@ -50,4 +55,5 @@ pub use report::Report;
 pub use ruby::{RubySidekiq, RubyWorker};
 pub use sentinel::{MASTER, Sentinel, Watched, cut_replication, mend_replication};
 pub use tls_server::{Shown, TlsServer};
+pub use users::{FLAVOURS, Flavour, ROLES, denied, url_of};
 pub use wait::{wait_eq, wait_for, wait_until, wait_until_async};

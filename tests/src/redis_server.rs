@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::clock::Clock;
 use crate::process::Proc;
 
 /// Enough for a loaded machine; a healthy start takes 20 ms.
@@ -33,6 +34,7 @@ const IO_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct RedisServer {
     port: u16,
     args: Vec<String>,
+    variables: Vec<(&'static str, String)>,
     process: Mutex<Option<Proc>>,
     /// Declared last: dropped after the process that writes there.
     dir: TempDir,
@@ -58,7 +60,13 @@ impl RedisServer {
     /// they win. A `--requirepass` is understood by [`RedisServer::url`], `cli` and `conn`.
     #[track_caller]
     pub fn with(args: &[&str]) -> Self {
-        Self::in_folder(folder(), args)
+        Self::in_folder(folder(), args, &[])
+    }
+
+    /// Starts one with a time of day of its own, that of its restarts too.
+    #[track_caller]
+    pub fn with_clock(clock: &Clock, args: &[&str]) -> Self {
+        Self::in_folder(folder(), args, &clock.variables())
     }
 
     /// Starts one whose users are those of this ACL file, loaded as an administrator would (`--aclfile`), and beside them
@@ -76,16 +84,17 @@ impl RedisServer {
         );
         fs::write(&file, acl).expect("cannot write a file in a new temporary folder");
         let file = file.to_str().expect("temporary folders have plain names");
-        Self::in_folder(dir, &[&["--aclfile", file], args].concat())
+        Self::in_folder(dir, &[&["--aclfile", file], args].concat(), &[])
     }
 
     #[track_caller]
-    fn in_folder(dir: TempDir, args: &[&str]) -> Self {
+    fn in_folder(dir: TempDir, args: &[&str], variables: &[(&'static str, String)]) -> Self {
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let (port, process) = on_a_free_port(|port| launch(port, dir.path(), &args));
+        let (port, process) = on_a_free_port(|port| launch(port, dir.path(), &args, variables));
         Self {
             port,
             args,
+            variables: variables.to_vec(),
             process: Mutex::new(Some(process)),
             dir,
         }
@@ -156,7 +165,7 @@ impl RedisServer {
         self.kill9();
         let give_up = Instant::now() + START_DEADLINE;
         loop {
-            match launch(self.port, self.dir.path(), args) {
+            match launch(self.port, self.dir.path(), args, &self.variables) {
                 Ok(process) => {
                     *self.lock() = Some(process);
                     return;
@@ -262,8 +271,14 @@ pub(crate) fn on_a_free_port(launch: impl Fn(u16) -> Result<Proc, Failed>) -> (u
     panic!("redis-server did not start in {PORT_ATTEMPTS} attempts: {last}")
 }
 
-fn launch(port: u16, dir: &Path, args: &[String]) -> Result<Proc, Failed> {
-    let command = command(port, dir, args);
+fn launch(
+    port: u16,
+    dir: &Path,
+    args: &[String],
+    variables: &[(&'static str, String)],
+) -> Result<Proc, Failed> {
+    let mut command = command(port, dir, args);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     launch_as("redis-server", command, dir, &url(port, args))
 }
 

@@ -5,7 +5,8 @@
 //!   claim loop's own, with `link` and `resp` under it; `trust`, [`TlsFiles`]: TLS; [`StoreError`], [`Backoff`].
 //! * Pushing: [`Producer`], [`Parcel`]; `durable` where replicas have to acknowledge.
 //! * A worker's life: `life` (register, renew, leave, watch, condemn), `landing` (wait, unland), `cycle` (finish and claim),
-//!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`.
+//!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`,
+//!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
 //! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`. By hand: `operator`.
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
@@ -34,6 +35,7 @@ pub mod mutant;
 mod names;
 mod operator;
 mod parcel;
+mod peers;
 mod place;
 mod pool;
 mod promote;

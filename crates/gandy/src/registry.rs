@@ -1,6 +1,6 @@
 //! The closed list of handlers (I11): a class name from Redis selects among these and nothing else.
 
-use std::{collections::HashMap, future::Future, marker::PhantomData, sync::Arc};
+use std::{collections::HashMap, future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
@@ -9,8 +9,11 @@ use crate::{
     RawHandler,
     handler::{Blocking, Function, Perform, Raw, Run, Typed},
     middleware::Layer,
-    worker::pace::Pace,
+    worker::{pace::Pace, peers::Peers},
 };
+
+/// A job whose class others can run comes back after this and as much again, at random: to whoever claims it then.
+const ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// Handlers by class, and the middleware around them.
 #[derive(Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Registry {
     handlers: HashMap<String, Registered>,
     layers: Arc<Vec<Arc<dyn Layer>>>,
     mistakes: Vec<String>,
+    /// Who may have the handlers that are missing here; none without a worker.
+    peers: Option<Arc<Peers>>,
 }
 
 pub(crate) struct Registered {
@@ -80,6 +85,11 @@ impl Registry {
         }
     }
 
+    /// Asks these before a class without a handler counts as a failure.
+    pub(crate) fn consult(&mut self, peers: Arc<Peers>) {
+        self.peers = Some(peers);
+    }
+
     /// What was registered wrongly.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match self.mistakes.first() {
@@ -99,8 +109,9 @@ impl Registry {
         classes
     }
 
-    /// The run of a job through middleware and handler. An unknown class is an ordinary failure, so that it is retried:
-    /// in a rolling deploy an old worker may meet a new class.
+    /// The run of a job through middleware and handler. A class without a handler here is left, without an attempt spent,
+    /// to a process of the fleet that has one: in a rolling deploy old workers meet new classes. When nobody has one it is
+    /// an ordinary failure, retried as Sidekiq does.
     pub(crate) fn perform(&self, ctx: &Context) -> Run<'static> {
         let Some(registered) = self.get(ctx.class()) else {
             let error = JobError::retry(
@@ -111,7 +122,11 @@ impl Registry {
                     self.known()
                 ),
             );
-            return Box::pin(std::future::ready(Err(error)));
+            let Some(peers) = self.peers.clone() else {
+                return Box::pin(std::future::ready(Err(error)));
+            };
+            let ctx = ctx.clone();
+            return Box::pin(async move { Err(leave_to(&peers, &ctx, error).await) });
         };
         let handler = Arc::clone(&registered.perform);
         if self.layers.is_empty() {
@@ -136,6 +151,15 @@ impl std::fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("classes", &self.classes())
             .finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a job without a handler here: `error`, unless another can run it.
+async fn leave_to(peers: &Peers, ctx: &Context, error: JobError) -> JobError {
+    match peers.can_run(ctx.class(), ctx.queue()).await {
+        Ok(false) => error,
+        // Or nobody can be asked: it waits for somebody who can tell.
+        Ok(true) | Err(_) => JobError::snooze(ELSEWHERE.mul_f64(1.0 + fastrand::f64())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -15,7 +16,9 @@ use crate::scenario::{ALL, Scenario};
 use crate::stage::Stage;
 
 /// Scenarios that wait side by side: each has a Redis and a few workers that do little.
-const WAITING: usize = 4;
+const WAITING: usize = 5;
+/// These take longest, so they begin first.
+const FIRST: [&str; 3] = ["pill", "soak", "clock"];
 
 /// What is to be run.
 #[derive(Debug)]
@@ -56,8 +59,9 @@ impl Battery {
             mutants: cli.mutants,
             stage: Stage {
                 full: cli.full,
+                probe: false,
                 seed,
-                crew: cargo_bin("crew"),
+                crew: crew(),
                 mutant: None,
             },
         })
@@ -85,7 +89,9 @@ impl Battery {
         println!("seed {}", self.stage.seed);
         let queue = |works: bool| -> Mutex<VecDeque<Scenario>> {
             let fits = |scenario: &&Scenario| scenario.works == works;
-            Mutex::new(self.scenarios.iter().filter(fits).copied().collect())
+            let mut queue: Vec<Scenario> = self.scenarios.iter().filter(fits).copied().collect();
+            queue.sort_by_key(|scenario| !FIRST.contains(&scenario.name));
+            Mutex::new(queue.into())
         };
         let (working, waiting) = (queue(true), queue(false));
         let rows = Mutex::new(Vec::new());
@@ -113,6 +119,13 @@ impl Battery {
         rows.sort_by_key(|row| ALL.iter().position(|known| known.name == row.scenario));
         rows
     }
+}
+
+/// The crew beside this program, where one build of the workspace puts both; else cargo is asked.
+fn crew() -> PathBuf {
+    let beside = std::env::current_exe().map(|own| own.with_file_name("crew"));
+    let beside = beside.ok().filter(|crew| crew.is_file());
+    beside.unwrap_or_else(|| cargo_bin("crew"))
 }
 
 /// Runs one scenario.

@@ -2,7 +2,8 @@
 //! promises say about it. `scripts/battery` is what people call.
 //!
 //! # Layout
-//! * `cli`; `battery`: runs scenarios, those that mostly wait side by side; `page`: what is printed and kept.
+//! * `cli`; `battery`: runs scenarios, those that mostly wait side by side; `page`: what is printed and kept; `record`: the
+//!   table of docs/reliability.md.
 //! * `scenario`: what a scenario is, and all of them; one file each in `scenarios/`.
 //! * `mutants`: Gandy broken on purpose, to see whether a scenario notices.
 //! * `stage`: what a scenario gets; `outcome`: what it gives: bounds beside what was measured.
@@ -12,6 +13,7 @@ mod cli;
 mod mutants;
 mod outcome;
 mod page;
+mod record;
 mod scenario;
 mod scenarios;
 mod stage;
@@ -48,12 +50,12 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     if cli.record
-        && let Err(error) = page::record(&cli, battery.seed(), &rows)
+        && let Err(error) = record::record(cli.full, battery.seed(), &rows)
     {
         eprintln!("error: cannot write docs/reliability.md: {error}");
         return ExitCode::from(2);
     }
-    let broken = rows.iter().filter(|row| !row.ok).count();
+    let broken = rows.iter().filter(|row| row.is_broken()).count();
     if broken > 0 {
         println!(
             "{broken} of {} scenarios broke a bound; again with --seed {}",

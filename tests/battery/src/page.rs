@@ -1,16 +1,14 @@
-//! What is printed and kept: one row a scenario.
+//! What is printed and kept as JSON: one row a scenario. `record` writes the same for readers.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use comfy_table::Table;
 use serde::Serialize;
 
-use crate::cli::Cli;
 use crate::mutants::Mutant;
 use crate::outcome::{Bound, Outcome};
 use crate::scenario::Scenario;
@@ -23,15 +21,18 @@ pub(crate) struct Row {
     /// Whether every bound held.
     pub(crate) ok: bool,
     /// All bounds in words.
-    bound: String,
+    pub(crate) bound: String,
     /// All figures by name, those without a bound too.
     measured: BTreeMap<String, f64>,
     /// Each bound beside its figure.
     bounds: Vec<Bound>,
     /// Why it could not be run to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    trouble: Option<String>,
-    seconds: f64,
+    pub(crate) trouble: Option<String>,
+    /// Why it could not be tried here. Then it is not ok, and not broken either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) skipped: Option<String>,
+    pub(crate) seconds: f64,
 }
 
 impl Row {
@@ -55,19 +56,31 @@ impl Row {
             measured: figures.chain(outcome.notes).collect(),
             bounds: outcome.bounds,
             trouble,
+            skipped: outcome.skipped,
             seconds: (took.as_secs_f64() * 10.0).round() / 10.0,
+        }
+    }
+
+    /// Whether a bound did not hold, or the scenario did not come to its end.
+    pub(crate) fn is_broken(&self) -> bool {
+        !self.ok && self.skipped.is_none()
+    }
+
+    /// How it went, in a word.
+    pub(crate) fn verdict(&self) -> &'static str {
+        match (&self.skipped, self.ok) {
+            (Some(_), _) => "skipped",
+            (None, true) => "ok",
+            (None, false) => "BROKEN",
         }
     }
 
     /// In one line, as soon as it is known.
     pub(crate) fn line(&self) -> String {
-        let verdict = if self.ok { "ok" } else { "BROKEN" };
-        let mut line = format!("{verdict:<7}{:<14}{:>6} s  ", self.scenario, self.seconds);
-        match &self.trouble {
-            Some(trouble) => line += trouble,
-            None => line += &self.figures(),
-        }
-        line
+        let words = self.trouble.as_ref().or(self.skipped.as_ref());
+        let words = words.cloned().unwrap_or_else(|| self.figures());
+        let (verdict, seconds) = (self.verdict(), self.seconds);
+        format!("{verdict:<8}{:<14}{seconds:>6} s  {words}", self.scenario)
     }
 
     /// What broke first, in words.
@@ -88,7 +101,8 @@ impl Row {
             .or_else(|| broken.map(words))
     }
 
-    fn figures(&self) -> String {
+    /// All figures in words.
+    pub(crate) fn figures(&self) -> String {
         let figure = |(what, value): (&String, &f64)| format!("{what} {}", number(*value));
         let figures: Vec<String> = self.measured.iter().map(figure).collect();
         figures.join(", ")
@@ -119,8 +133,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
             table.add_row([name, &bound.what, &bound.bound, &measured, verdict]);
             name = "";
         }
-        if let Some(trouble) = &row.trouble {
-            table.add_row([name, trouble, "", "", "BROKEN"]);
+        if let Some(words) = row.trouble.as_ref().or(row.skipped.as_ref()) {
+            table.add_row([name, words, "", "", row.verdict()]);
         }
     }
     table.to_string()
@@ -130,50 +144,4 @@ pub(crate) fn table(rows: &[Row]) -> String {
 pub(crate) fn write(path: &Path, seed: u64, rows: &[Row], mutants: &[Mutant]) -> io::Result<()> {
     let all = serde_json::json!({ "seed": seed, "rows": rows, "mutants": mutants });
     fs::write(path, format!("{all:#}\n"))
-}
-
-/// Between these the page of the documents has what was measured.
-const MARKS: (&str, &str) = ("<!-- battery: begin -->\n", "<!-- battery: end -->");
-
-/// Writes the table into docs/reliability.md, with what it takes to repeat it.
-pub(crate) fn record(cli: &Cli, seed: u64, rows: &[Row]) -> io::Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability.md");
-    let page = fs::read_to_string(&path)?;
-    let parts = page.split_once(MARKS.0).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(MARKS.1)?;
-        Some((before, after))
-    });
-    let (before, after) = parts.ok_or_else(|| io::Error::other("its marks are gone"))?;
-    let load = if cli.full { "--full" } else { "--quick" };
-    let mut text = format!(
-        "`scripts/battery {load} --seed {seed}`: {} cores, {}, {}, commit {}, {}.\n\n",
-        std::thread::available_parallelism().map_or(0, usize::from),
-        said("uname", &["-sr"]),
-        said("redis-server", &["--version"])
-            .split_whitespace()
-            .nth(2)
-            .unwrap_or("Redis"),
-        said("git", &["describe", "--always", "--dirty"]),
-        said("date", &["-u", "+%Y-%m-%d"]),
-    );
-    text += "| scenario | load and fault | bound | measured | took |\n|---|---|---|---|---|\n";
-    for row in rows {
-        let about = Scenario::find(row.scenario).map_or("", |scenario| scenario.about);
-        let verdict = if row.ok { "" } else { "**broken** " };
-        let measured = row.trouble.clone().unwrap_or_else(|| row.figures());
-        let took = row.seconds;
-        text += &format!(
-            "| {} | {about} | {} | {verdict}{measured} | {took} s |\n",
-            row.scenario, row.bound
-        );
-    }
-    fs::write(path, format!("{before}{}{text}{}{after}", MARKS.0, MARKS.1))
-}
-
-fn said(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).output();
-    output.map_or_else(
-        |_| "unknown".into(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
 }

@@ -38,14 +38,26 @@ pub(crate) const ALL: &[Scenario] = &[
         run: scenarios::starved::run,
     },
     Scenario {
+        name: "reply-loss",
+        about: "1 % of the replies to every kind of command lost, and single ones of each kind",
+        works: true,
+        run: scenarios::reply_loss::run,
+    },
+    Scenario {
         name: "redis-restart",
         about: "Redis with an append-only file killed, stopped, loading slowly; its scripts flushed",
         works: true,
         run: scenarios::redis_restart::run,
     },
     Scenario {
+        name: "failover",
+        about: "a primary, a replica and three sentinels; the primary killed or stopped, its link to the replica cut",
+        works: false,
+        run: scenarios::failover::run,
+    },
+    Scenario {
         name: "full-redis",
-        about: "producers push until maxmemory is reached, and on",
+        about: "producers push twice what the workers do until maxmemory is reached, and on",
         works: true,
         run: scenarios::full_redis::run,
     },
@@ -68,6 +80,18 @@ pub(crate) const ALL: &[Scenario] = &[
         run: scenarios::payloads::run,
     },
     Scenario {
+        name: "clock",
+        about: "the clocks of Redis and of workers hours apart, and jumping",
+        works: false,
+        run: scenarios::clock::run,
+    },
+    Scenario {
+        name: "herd",
+        about: "very many idle workers, Redis restarts",
+        works: true,
+        run: scenarios::herd::run,
+    },
+    Scenario {
         name: "identities",
         about: "8 processes of one host name and pid, two of them killed",
         works: false,
@@ -75,15 +99,21 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "deploy",
-        about: "one worker after another ended (SIGTERM) and replaced, under load",
+        about: "one worker after another ended (SIGTERM) and replaced, under load; two releases on one queue, of which one lacks a class",
         works: true,
         run: scenarios::deploy::run,
     },
     Scenario {
-        name: "herd",
-        about: "very many idle workers, Redis restarts",
-        works: true,
-        run: scenarios::herd::run,
+        name: "acl",
+        about: "workers and Redis killed in the names of the users of deploy/acl, both files",
+        works: false,
+        run: scenarios::acl::run,
+    },
+    Scenario {
+        name: "partition",
+        about: "one worker cut off, half-closed, in slices of a byte, 100 ms and jitter away; then healed",
+        works: false,
+        run: scenarios::partition::run,
     },
     Scenario {
         name: "soak",

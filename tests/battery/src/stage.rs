@@ -1,6 +1,7 @@
 //! What a scenario gets: how much to do, what to draw from, and how its workers are started.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gandy_tests::{Crew, History, RedisServer};
 
@@ -9,6 +10,8 @@ use gandy_tests::{Crew, History, RedisServer};
 pub(crate) struct Stage {
     /// Full loads instead of quick ones.
     pub(crate) full: bool,
+    /// The least load that shows a mutant, and little patience with what will never happen.
+    pub(crate) probe: bool,
     /// Of this run.
     pub(crate) seed: u64,
     /// The `crew` binary.
@@ -21,6 +24,24 @@ impl Stage {
     /// One of two sizes.
     pub(crate) fn pick<T>(&self, quick: T, full: T) -> T {
         if self.full { full } else { quick }
+    }
+
+    /// One of three.
+    pub(crate) fn size<T>(&self, probe: T, quick: T, full: T) -> T {
+        if self.probe {
+            probe
+        } else {
+            self.pick(quick, full)
+        }
+    }
+
+    /// How long to wait for what is sure to come: `long`, or as long as a dead worker's jobs need and a bit.
+    pub(crate) fn patience(&self, long: Duration) -> Duration {
+        if self.probe {
+            long.min(Duration::from_secs(30))
+        } else {
+            long
+        }
     }
 
     /// Random numbers, the same for the same seed.

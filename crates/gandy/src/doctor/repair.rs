@@ -95,7 +95,7 @@ async fn unreaped(line: &Line, grave: Grave) -> Result<Done, StoreError> {
             ));
         }
         for holder in &exam.leaseless {
-            let outcome = line.condemn(&holder.identity, LEASE).await?;
+            let outcome = line.condemn(&holder.identity, LEASE, None).await?;
             dead += u64::from(outcome == Retirement::Moved);
         }
     }

@@ -10,7 +10,9 @@ use gandy_protocol::{Identity, Keys};
 use gandy_store::{Caution, Line, StoreError};
 use tokio::sync::watch;
 
-use super::{capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, stats::Stats};
+use super::{
+    capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, peers::Peers, stats::Stats,
+};
 use crate::{Error, ambient, registry::Registry};
 
 /// The same complaint is logged at most this often.
@@ -51,7 +53,7 @@ pub(crate) enum Phase {
 impl Core {
     pub(crate) fn new(
         mut config: WorkerConfig,
-        registry: Registry,
+        mut registry: Registry,
         hooks: Hooks,
         embedded: bool,
     ) -> Result<Arc<Self>, Error> {
@@ -68,6 +70,7 @@ impl Core {
         config.server = config.server.with_name(&name(&host));
         let reply = config.server.patience().reply;
         let chores = Line::single(config.server.clone(), keys.clone(), reply);
+        registry.consult(Peers::new(chores.clone()));
         Ok(Arc::new(Self {
             config,
             keys,
@@ -95,7 +98,8 @@ impl Core {
     pub(crate) fn draw_identity(&self) -> Identity {
         #[cfg(feature = "mutants")]
         if gandy_store::mutant::is("no-nonce") {
-            return Identity::new(&self.host, std::process::id(), [0; 6]);
+            // As in containers, where each process is the first of its namespace.
+            return Identity::new(&self.host, 1, [0; 6]);
         }
         Identity::new(&self.host, std::process::id(), ambient::bytes())
     }

@@ -29,6 +29,7 @@ mod life;
 mod lookout;
 mod missing;
 pub(crate) mod pace;
+pub(crate) mod peers;
 mod prefetch;
 mod promoter;
 mod pump;

@@ -41,21 +41,30 @@ fn schedule(server: &RedisServer, notes: &HistoryWriter, count: usize, seconds: 
 }
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
-    let jobs = stage.pick(50_000, 1_000_000);
+    let jobs = stage.size(2_500, 50_000, 1_000_000);
+    let patience = stage.patience(LONG);
     let mut random = stage.random();
     let server = RedisServer::start();
     let history = History::new();
     let notes = history.writer("battery");
-    push_jobs(&server, &notes, "j", "Nap", "[20]", jobs);
+    let nap = stage.size("[200]", "[20]", "[20]");
+    push_jobs(&server, &notes, "j", "Nap", nap, jobs);
     // Some come due all the time, so that somebody is always promoting.
-    schedule(&server, &notes, jobs / 10, jobs as f64 / 6_000.0);
-    let crew = stage.crew(&server, &history).concurrency(25);
+    let lasts = if stage.probe {
+        12.0
+    } else {
+        jobs as f64 / 6_000.0
+    };
+    schedule(&server, &notes, jobs / 10, lasts);
+    let crew = stage.crew(&server, &history);
+    let crew = crew.concurrency(stage.size(10, 25, 25));
     let mut workers: Vec<Proc> = (0..4).map(|_| crew.start_and_wait()).collect();
     let (mut kills, mut aboard) = (0, 0);
-    while length(&server, "queue:default") > 0 {
+    // A probe is over when the one on duty was killed three times: its successor takes two seconds.
+    while length(&server, "queue:default") > 0 && !(stage.probe && kills == 3) {
         std::thread::sleep(Duration::from_millis(random.u64(1000..3000))); // The subject: the pace of the kills.
         let mut victim = random.usize(..workers.len());
-        if kills % 3 == 1 {
+        if kills % 3 == 1 || stage.probe {
             // Who promotes and reaps, for once.
             let on_duty = server.cli(&["GET", "gandy:promoter"]);
             let pid = |worker: &Proc| format!(":{}:", worker.pid());
@@ -72,17 +81,17 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         kills += 1;
         workers[victim] = crew.start();
     }
-    wait_until(LONG, "nothing is queued or in flight any more", || {
+    wait_until(patience, "nothing is queued or in flight any more", || {
         ["queue:default", "schedule", "retry", "gandy:dying"]
             .iter()
             .all(|key| length(&server, key) == 0)
             && in_flight(&server) == 0
     });
+    let landed = server.cli(&["KEYS", "gandy:landing:*"]).lines().count();
     let report = history.report_with_held(&held(&server));
     let slowest = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);
     let mut outcome = Outcome::default();
-    outcome.none("lost", report.lost.len());
-    outcome.none("unexpected", report.unexpected.len());
+    outcome.sound(&report);
     outcome.most("extra runs", aboard as f64, report.extra_starts as f64);
     outcome.most(
         "slowest recovery, s",
@@ -94,7 +103,8 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         SUSPECTS,
         slowest(&report.suspects_recovery_times),
     );
-    outcome.least("kills", stage.pick(3.0, 60.0), f64::from(kills));
+    outcome.least("kills", stage.size(3.0, 3.0, 60.0), f64::from(kills));
+    outcome.none("landing lists left", landed);
     outcome.note("jobs", (jobs + jobs / 10) as f64);
     outcome.note("buried", length(&server, "dead") as f64);
     outcome

@@ -1,17 +1,25 @@
-//! P4: a rolling deploy under load loses nothing, spends no attempt, and runs no short job twice.
+//! P4: a rolling deploy under load loses nothing, spends no attempt, and runs no short job twice; and while two releases
+//! with different handlers share a queue, each job is run by who can.
 
 use std::time::{Duration, Instant};
 
-use gandy_tests::{History, Proc, RedisServer, held, in_flight, length, push_jobs, wait_until};
+use gandy_tests::{
+    EventKind, History, Proc, RedisServer, held, in_flight, length, push_jobs, wait_until,
+};
 use nix::sys::signal::Signal;
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(240);
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
-    let (jobs, rounds) = stage.pick((4_000, 4), (200_000, 60));
+    Outcome::of_parts(stage, &[("rolling", rolling), ("two fleets", two_fleets)])
+}
+
+/// One worker after another is ended and replaced.
+fn rolling(stage: &Stage) -> Outcome {
+    let (jobs, rounds) = stage.pick((4_000, 4), (30_000, 60));
     let server = RedisServer::start();
     let history = History::new();
     let notes = history.writer("battery");
@@ -31,18 +39,65 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         unclean += usize::from(!status.success());
         workers[place] = crew.start_and_wait();
     }
-    wait_until(LONG, "everything has run", || {
-        length(&server, "queue:default") == 0 && in_flight(&server) == 0
-    });
-    let held = held(&server);
-    let report = history.report_with_held(&held);
-    let mut outcome = Outcome::default();
-    outcome.none("lost", report.lost.len());
-    outcome.none("unexpected", report.unexpected.len());
-    outcome.none("extra runs", report.extra_starts);
-    outcome.none("attempts spent", held.len());
+    let mut outcome = rest(&server, &history);
     outcome.none("exits with an error", unclean);
     outcome.most("slowest exit, s", 6.0, slowest.as_secs_f64());
     outcome.note("exits", rounds as f64);
+    outcome
+}
+
+/// Two workers of the old release, which do not know a class, and one of the new one, on one queue.
+fn two_fleets(stage: &Stage) -> Outcome {
+    let jobs = stage.pick(200, 2_000);
+    let server = RedisServer::start();
+    let history = History::new();
+    let notes = history.writer("battery");
+    let old = stage.crew(&server, &history).concurrency(5);
+    let new = old.clone().set("CREW_EXTRA", "NewInThisRelease");
+    let _old: Vec<Proc> = (0..2).map(|_| old.start_and_wait()).collect();
+    let _new = new.start_and_wait();
+    let began = Instant::now();
+    for part in 0..10 {
+        let tag = |what: &str| format!("{what}{part}-");
+        push_jobs(
+            &server,
+            &notes,
+            &tag("new"),
+            "NewInThisRelease",
+            "[]",
+            jobs / 10,
+        );
+        push_jobs(&server, &notes, &tag("old"), "Nap", "[5]", jobs / 10);
+    }
+    let mut outcome = rest(&server, &history);
+    let took = began.elapsed();
+    // Nobody of the whole fleet knows this one: a failure like any other.
+    push_jobs(&server, &notes, "nobody", "KnownToNobody", "[]", 1);
+    wait_until(LONG, "it waits for its retry", || {
+        length(&server, "retry") == 1
+    });
+    let failed = server.cli(&["ZRANGE", "retry", "0", "-1"]);
+    let told = failed.contains("UnknownClass") && failed.contains("nobody");
+    outcome.exactly("a class nobody knows is told", 1, usize::from(told));
+    let events = history.events();
+    let begun = events.iter().filter(|event| event.kind == EventKind::Start);
+    outcome.exactly("runs", jobs * 2, begun.count());
+    outcome.note("all had run after, s", took.as_secs_f64());
+    outcome
+}
+
+/// What holds when everything has run.
+fn rest(server: &RedisServer, history: &History) -> Outcome {
+    wait_until(LONG, "everything has run", || {
+        length(server, "queue:default") == 0
+            && length(server, "schedule") == 0
+            && in_flight(server) == 0
+    });
+    let held = held(server);
+    let report = history.report_with_held(&held);
+    let mut outcome = Outcome::default();
+    outcome.sound(&report);
+    outcome.none("extra runs", report.extra_starts);
+    outcome.none("attempts spent", held.len());
     outcome
 }

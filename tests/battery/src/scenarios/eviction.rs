@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gandy_tests::{History, Proc, RedisServer, push_jobs, wait_until};
+use gandy_tests::{Crew, History, Proc, RedisServer, push_jobs, wait_until};
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -30,10 +30,14 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         3,
         workers.iter().filter(errors).count(),
     );
-    outcome.none(
-        "workers that ended",
-        workers.iter().filter(|worker| !worker.is_running()).count(),
-    );
+    outcome.all_run(&workers);
+    // What a worker's own gauge and readiness are made of.
+    let cautious = |worker: &&Proc| {
+        let cautions = Crew::end(worker, LONG)["cautions"].to_string();
+        cautions.contains("maxmemory-policy is allkeys-lru")
+    };
+    let cautious = workers.iter().filter(cautious).count();
+    outcome.exactly("workers whose cautions() name it", 3, cautious);
     outcome
 }
 

@@ -8,6 +8,8 @@ use crate::outcome::Outcome;
 use crate::stage::Stage;
 
 const LONG: Duration = Duration::from_secs(120);
+/// Full jitter over several seconds; without it all of them come within one round trip.
+const MOST_AT_ONCE: f64 = 40.0;
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
     let many = stage.pick(40, 200);
@@ -23,9 +25,11 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     server.kill9();
     std::thread::sleep(Duration::from_secs(5)); // The subject: all of them back off meanwhile.
     server.restart();
+    let mut arrivals = Arrivals::watch(&server);
     let back = Instant::now();
     let mut half = None;
     wait_until(LONG, "all wait for jobs again", || {
+        arrivals.look();
         let waiting = waiting(&server);
         if waiting >= many / 2 && half.is_none() {
             half = Some(back.elapsed());
@@ -38,12 +42,14 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     let report = history.report();
     let mut outcome = Outcome::default();
     outcome.most("all claiming after, s", 10.0, all.as_secs_f64());
-    outcome.none("lost", report.lost.len());
-    outcome.none("extra runs", report.extra_starts);
-    outcome.none(
-        "workers that ended",
-        workers.iter().filter(|worker| !worker.is_running()).count(),
+    outcome.most(
+        "of the reconnects within a quarter of a second, %",
+        MOST_AT_ONCE,
+        arrivals.most_at_once(),
     );
+    outcome.sound(&report);
+    outcome.none("extra runs", report.extra_starts);
+    outcome.all_run(&workers);
     outcome.none("taken for dead", length(&server, "gandy:dying"));
     outcome.note(
         "half of them claiming after, s",
@@ -51,6 +57,47 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     );
     outcome.note("workers", many as f64);
     outcome
+}
+
+/// When connections came.
+struct Arrivals {
+    conn: redis::Connection,
+    began: Instant,
+    /// How many had come at each look.
+    counts: Vec<(Duration, usize)>,
+}
+
+impl Arrivals {
+    fn watch(server: &RedisServer) -> Self {
+        let mut arrivals = Self {
+            conn: server.conn(),
+            began: Instant::now(),
+            counts: Vec::new(),
+        };
+        arrivals.look();
+        arrivals
+    }
+
+    fn look(&mut self) {
+        let info: redis::InfoDict = redis::cmd("INFO")
+            .arg("stats")
+            .query(&mut self.conn)
+            .expect("Redis answers");
+        let count = info.get("total_connections_received").unwrap_or(0);
+        self.counts.push((self.began.elapsed(), count));
+    }
+
+    /// The largest share of them that came within a quarter of a second, in percent.
+    fn most_at_once(&self) -> f64 {
+        let last = self.counts.last().map_or(0, |(_, count)| *count);
+        let within = |(at, count): &(Duration, usize)| {
+            let soon = *at + Duration::from_millis(250);
+            let later = self.counts.iter().take_while(|(at, _)| *at <= soon).last();
+            later.map_or(0, |(_, later)| later - count)
+        };
+        let most = self.counts.iter().map(within).max().unwrap_or(0);
+        100.0 * most as f64 / last.max(1) as f64
+    }
 }
 
 /// Connections that wait in a blocking command: one for each idle worker of one queue.

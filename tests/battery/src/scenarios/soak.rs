@@ -60,8 +60,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     let (memory_before, files_before) = baseline.unwrap_or((memory, files));
     let report = history.report_with_held(&held(&server));
     let mut outcome = Outcome::default();
-    outcome.none("lost", report.lost.len());
-    outcome.none("unexpected", report.unexpected.len());
+    outcome.sound(&report);
     outcome.most("extra runs", aboard as f64, report.extra_starts as f64);
     outcome.most("growth after warm-up, MB", 3.0, memory - memory_before);
     // Connections come and go with the faults.

@@ -13,30 +13,27 @@ const LONG: Duration = Duration::from_secs(120);
 const LEASE: i64 = 15_000;
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
-    let block = stage.pick(25_000, 60_000);
+    let block: u64 = stage.size(20_000, 25_000, 60_000);
+    let patience = stage.patience(LONG);
     let server = RedisServer::start();
     let history = History::new();
     let notes = history.writer("battery");
     let crew = stage
         .crew(&server, &history)
         .set("RUST_LOG", "gandy=info")
-        .concurrency(4)
-        .set("CREW_THREADS", 2);
-    // Peers that would take it for dead.
-    let peers = [crew.clone().concurrency(1).start_and_wait()];
-    let starved = crew.start_and_wait();
+        .concurrency(10);
+    // One that would take it for dead, and does nothing else.
+    let peer = crew.clone().set("CREW_QUEUES", "other").start_and_wait();
+    let starved = crew.clone().set("CREW_THREADS", 2).start_and_wait();
     let identity = Crew::identity(&starved);
-    push_jobs(
-        &server,
-        &notes,
-        "block",
-        "Stubborn",
-        &format!("[{block}]"),
-        6,
-    );
+    let args = format!("[{block}]");
+    // Each holds the thread that begins it, so exactly two begin and the eight others cannot.
+    push_jobs(&server, &notes, "block", "Stubborn", &args, 10);
     wait_until(LONG, "its threads are blocked", || {
-        history.report().cut_off >= 3
+        history.report().cut_off >= 2
     });
+    let helper = crew.set("CREW_THREADS", 10).start_and_wait();
+    let (blocked, mut all_begun) = (Instant::now(), None);
     let lease = format!("gandy:lease:{identity}");
     let mut conn = server.conn();
     let (mut longest, mut looks) = (0, 0);
@@ -45,14 +42,17 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         let left: i64 = conn.pttl(&lease).unwrap_or(-2);
         longest = longest.max(LEASE - left.max(0));
         looks += 1;
+        if all_begun.is_none() && history.report().cut_off == 10 {
+            all_begun = Some(blocked.elapsed());
+        }
         std::thread::sleep(Duration::from_millis(50)); // The subject: a look every 50 ms.
     }
-    wait_until(LONG, "all have ended", || {
-        history.ended() == 6 && in_flight(&server) == 0
+    wait_until(patience, "all have ended", || {
+        history.ended() == 10 && in_flight(&server) == 0
     });
     let report = history.report();
     let mut outcome = Outcome::default();
-    outcome.none("lost", report.lost.len());
+    outcome.sound(&report);
     outcome.none("extra runs", report.extra_starts);
     outcome.most(
         "longest time between renewals, s",
@@ -63,10 +63,13 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         "taken for dead",
         usize::from(Crew::identity(&starved) != identity),
     );
-    outcome.none(
-        "workers that ended",
-        peers.iter().filter(|peer| !peer.is_running()).count(),
+    let waited = all_begun.map_or(f64::INFINITY, |after| after.as_secs_f64());
+    outcome.most(
+        "what it could not start began elsewhere after, s",
+        10.0,
+        waited,
     );
+    outcome.all_run(&[peer, starved, helper]);
     outcome.note("looks", f64::from(looks));
     outcome
 }

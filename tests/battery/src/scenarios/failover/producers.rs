@@ -11,26 +11,29 @@ use gandy_tests::{History, HistoryWriter, Watched};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
 /// How the ids of jobs begin that were pushed durably.
-pub(crate) const DURABLE: &str = "durable";
+pub(super) const DURABLE: &str = "durable";
 
 /// One that pushes, one that pushes durably, and one that floods when told to.
-pub(crate) struct Producers {
-    pub(crate) runtime: Runtime,
+pub(super) struct Producers {
+    pub(super) runtime: Runtime,
     client: Client,
     notes: Arc<HistoryWriter>,
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<()>>,
     flooded: usize,
+    /// Jobs of floods that were not acknowledged.
+    pub(super) refused: usize,
 }
 
 impl Producers {
-    pub(crate) fn start(watched: &Watched, history: &History) -> Self {
-        let runtime = Runtime::new().unwrap();
+    pub(super) fn start(watched: &Watched, history: &History) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
         let notes = Arc::new(history.writer("producer"));
         let stop = Arc::new(AtomicBool::new(false));
         let client = || {
-            let server = Server::new(&watched.url()).unwrap();
-            Client::builder().server(server).build().unwrap()
+            let server = Server::new(&watched.url()).expect("the harness gives a valid URL");
+            let client = Client::builder().server(server).build();
+            client.expect("the settings are valid")
         };
         let tasks = [false, true].map(|durable| {
             let (client, notes, stop) = (client(), Arc::clone(&notes), Arc::clone(&stop));
@@ -43,12 +46,13 @@ impl Producers {
             stop,
             tasks: tasks.into(),
             flooded: 0,
+            refused: 0,
             runtime,
         }
     }
 
     /// Pushes so many jobs that take a while, so that most of them wait in their queue.
-    pub(crate) fn flood(&mut self, jobs: usize) {
+    pub(super) fn flood(&mut self, jobs: usize) {
         let from = self.flooded;
         self.flooded += jobs;
         let jids: Vec<String> = (from..self.flooded)
@@ -63,13 +67,13 @@ impl Producers {
             // Its connection may be one of before the last failover; that costs one try, not a job.
             match result {
                 Ok(receipt) => self.notes.acknowledged(&receipt.jid),
-                Err(error) => println!("the flood was not acknowledged: {error}"),
+                Err(_) => self.refused += 1,
             }
         }
     }
 
     /// Pushes so many jobs that take longer, each until a replica has it.
-    pub(crate) fn flood_durably(&mut self, jobs: usize) {
+    pub(super) fn flood_durably(&mut self, jobs: usize) {
         for number in self.flooded..self.flooded + jobs {
             let jid = format!("{DURABLE}-flood{number:06}");
             self.notes.attempted(&jid);
@@ -87,18 +91,21 @@ impl Producers {
                         sent => Some(sent),
                     }
                 })
-                .unwrap();
-            assert_eq!(receipt.unwrap().replicas, 1);
+                .unwrap_or_else(|| panic!("{jid} could not be pushed durably in ten tries"));
+            let receipt = receipt.unwrap_or_else(|error| panic!("{jid}: {error}"));
+            assert_eq!(receipt.replicas, 1);
             self.notes.acknowledged(&jid);
         }
         self.flooded += jobs;
     }
 
     /// Ends them; what they are about to push is pushed first.
-    pub(crate) fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.stop.store(true, Ordering::Release);
         for task in self.tasks.drain(..) {
-            self.runtime.block_on(task).unwrap();
+            self.runtime
+                .block_on(task)
+                .expect("a producer does not panic");
         }
     }
 }
