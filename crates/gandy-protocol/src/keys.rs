@@ -336,7 +336,7 @@ pub const TABLE: &[KeyRow] = &[
     row(SIDEKIQ, "h|<class>-D-H:M", "string", "histogram of execution times of a class in a minute: 26 counters of 16 bits", "8 hours"),
     row(GANDY, "gandy:fleet", "hash", "living processes: queues, classes, version", "moved to dying, or left at shutdown"),
     row(GANDY, "gandy:dying", "hash", "processes declared dead whose jobs are not all back", "when the last job is back"),
-    row(GANDY, "gandy:lease:<identity>", "string", "a process's proof of life: id and name of the connection that renews it", "when not renewed for 15 s"),
+    row(GANDY, "gandy:lease:<identity>", "string", "a process's proof of life: id and name of the connection that renews it, the server's run id", "when not renewed for 15 s"),
     row(GANDY, "gandy:watch", "string", "since when the leases have been watched without a gap: milliseconds and the server's run id", "6 s after the last look"),
     row(GANDY, "gandy:inflight:<identity>", "hash", "the jobs that a process holds, by token `<number>:<queue>`", "empty = gone"),
     row(GANDY, "gandy:landing:<queue>", "list", "where an idle fetch lands one job before a process claims it", "empty = gone"),

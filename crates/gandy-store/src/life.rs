@@ -83,7 +83,8 @@ impl Line {
     }
 
     /// Declares a process dead, unless its lease holds or the fleet was not watched for `lease`. With `gone`, connections
-    /// that nobody finds any more, a lease that tells of just these is no hindrance: no other renewed it since.
+    /// that nobody finds any more, a lease that tells of just these is no hindrance, on the run of the server that had
+    /// them: no other renewed it since.
     ///
     /// # Errors
     /// Any; safe to repeat.
@@ -113,7 +114,8 @@ impl Line {
         call.arg(id)
             .arg(i32::from(own))
             .arg(millis(lease))
-            .arg(written(gone));
+            .arg(written(gone))
+            .arg(gone.map_or("", |trace| trace.run.as_str()));
         match self.call::<i64>(&call).await? {
             1 => Ok(Retirement::Moved),
             0 => Ok(Retirement::Absent),

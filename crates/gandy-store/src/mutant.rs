@@ -40,7 +40,7 @@ const SCRIPTS: &[(&str, &str, &str, &str)] = &[
     (
         "reap-alive",
         "retire",
-        "if lease and (ARGV[4] == '-' or lease ~= ARGV[4]) then return -1 end",
+        "if lease and not (lease == ARGV[4] and run == ARGV[5]) then return -1 end",
         "",
     ),
     // A due job is popped by the script and pushed by the client, as Sidekiq's poller does.

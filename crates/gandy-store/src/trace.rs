@@ -6,49 +6,53 @@
 
 use std::{collections::HashSet, fmt};
 
-use crate::{Line, StoreError};
+use crate::{Line, StoreError, check::info_field};
 
 /// How the connections of a process are known to its server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Trace {
-    /// The id of the connection that renews the lease. No server gives one twice, until it restarts.
+    /// The id of the connection that renews the lease.
     pub id: u64,
     /// The name of all of them.
     pub name: String,
+    /// The run of the server that gave the id. The next one gives the same ids to others, and a replica that takes over
+    /// has never seen these connections.
+    pub run: String,
 }
 
 impl Trace {
     /// Reads what [`fmt::Display`] wrote.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (id, name) = text.split_once(' ')?;
-        let id = id.parse().ok()?;
-        let name = name.to_owned();
-        Some(Self { id, name })
+        let mut words = text.split(' ');
+        let (id, name, run) = (words.next()?, words.next()?, words.next()?);
+        Some(Self {
+            id: id.parse().ok()?,
+            name: name.to_owned(),
+            run: run.to_owned(),
+        })
     }
 
-    /// The one that a line of `CLIENT LIST` tells of.
-    fn of_line(line: &str) -> Option<Self> {
-        let told = |key: &str| {
-            let field = |word: &'_ str| word.strip_prefix(key).map(str::to_owned);
-            line.split(' ').find_map(field)
-        };
-        Some(Self {
-            id: told("id=")?.parse().ok()?,
-            name: told("name=")?,
-        })
+    fn is(&self, (id, name): &(u64, String)) -> bool {
+        self.id == *id && self.name == *name
     }
 }
 
 /// As a lease holds it.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.id, self.name)
+        write!(f, "{} {} {}", self.id, self.name, self.run)
     }
+}
+
+/// Id and name of the connection that a line of `CLIENT LIST` tells of.
+fn connection(line: &str) -> Option<(u64, String)> {
+    let told = |key: &str| line.split(' ').find_map(|word| word.strip_prefix(key));
+    Some((told("id=")?.parse().ok()?, told("name=")?.to_owned()))
 }
 
 impl Line {
     /// Names this line's connection, and says how others see it. `None`: they cannot, because the line's server was given
-    /// no name, `CLIENT` is denied, or the connection is not ours alone.
+    /// no name, `CLIENT` or `INFO` is denied, or the connection is not ours alone.
     ///
     /// # Errors
     /// The server cannot be reached.
@@ -64,11 +68,13 @@ impl Line {
             self.query::<()>(&name_it).await?;
             // Behind what shares connections among its clients, two questions may come from two of them.
             let ids: [u64; 2] = [self.query(&ask).await?, self.query(&ask).await?];
-            Ok((ids[0] == ids[1]).then_some(ids[0]))
+            let info: String = self.query(redis::cmd("INFO").arg("server")).await?;
+            let run = info_field(&info, "run_id");
+            Ok(run.filter(|_| ids[0] == ids[1]).map(|run| (ids[0], run)))
         };
-        let id = unless_denied(asked.await)?.flatten();
+        let seen = unless_denied(asked.await)?.flatten();
         let name = name.to_owned();
-        Ok(id.map(|id| Trace { id, name }))
+        Ok(seen.map(|(id, run)| Trace { id, name, run }))
     }
 
     /// Which of these connections are gone; none, unless the server tells of `own`, too.
@@ -81,13 +87,10 @@ impl Line {
         for trace in traces {
             list.arg(trace.id);
         }
-        let Some(told) = self.told(&list).await? else {
+        let Some(there) = self.connections(&list, own).await? else {
             return Ok(HashSet::new());
         };
-        if !told.contains(own) {
-            return Ok(HashSet::new());
-        }
-        let there: HashSet<u64> = told.iter().map(|trace| trace.id).collect();
+        let there: HashSet<u64> = there.into_iter().map(|(id, _)| id).collect();
         let ids = traces.iter().map(|trace| trace.id);
         Ok(ids.filter(|id| !there.contains(id)).collect())
     }
@@ -100,14 +103,19 @@ impl Line {
     pub async fn connected(&self, own: &Trace) -> Result<Option<HashSet<String>>, StoreError> {
         let mut list = redis::cmd("CLIENT");
         list.arg("LIST").arg("TYPE").arg("normal");
-        let told = self.told(&list).await?;
-        let told = told.filter(|told| told.contains(own));
-        Ok(told.map(|told| told.into_iter().map(|trace| trace.name).collect()))
+        let there = self.connections(&list, own).await?;
+        Ok(there.map(|there| there.into_iter().map(|(_, name)| name).collect()))
     }
 
-    async fn told(&self, list: &redis::Cmd) -> Result<Option<Vec<Trace>>, StoreError> {
+    /// What this `CLIENT LIST` tells; nothing where it is denied or does not tell of `own`.
+    async fn connections(
+        &self,
+        list: &redis::Cmd,
+        own: &Trace,
+    ) -> Result<Option<Vec<(u64, String)>>, StoreError> {
         let lines = unless_denied(self.query::<String>(list).await)?;
-        Ok(lines.map(|lines| lines.lines().filter_map(Trace::of_line).collect()))
+        let there = lines.map(|lines| lines.lines().filter_map(connection).collect());
+        Ok(there.filter(|there: &Vec<_>| there.iter().any(|one| own.is(one))))
     }
 }
 
@@ -130,15 +138,15 @@ mod tests {
         let trace = Trace {
             id: 17,
             name: "web-1:42:a4dc4b6ef2be".into(),
+            run: "4f3c".into(),
         };
         assert_eq!(Trace::parse(&trace.to_string()), Some(trace.clone()));
         let line = "id=17 addr=127.0.0.1:1 laddr=127.0.0.1:2 fd=8 name=web-1:42:a4dc4b6ef2be age=3 user=default \
                     lib-name=gandy resp=3";
-        assert_eq!(Trace::of_line(line), Some(trace));
-        for other in ["", "1", "-", "x y", "1x y"] {
+        assert!(trace.is(&connection(line).unwrap()));
+        assert!(!trace.is(&connection("id=17 addr=a name= age=1").unwrap()));
+        for other in ["", "1", "-", "1 y", "x y z", "1x y z"] {
             assert_eq!(Trace::parse(other), None, "{other:?}");
         }
-        let nameless = Trace::of_line("id=3 addr=a name= age=1").unwrap();
-        assert_eq!(nameless.name, "");
     }
 }

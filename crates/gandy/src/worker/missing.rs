@@ -47,7 +47,8 @@ mod tests {
 
     fn missing(id: u64) -> (Identity, Trace) {
         let name = "host:1:010101010101".to_owned();
-        (Identity::new("host", 1, [1; 6]), Trace { id, name })
+        let run = "4f3c".to_owned();
+        (Identity::new("host", 1, [1; 6]), Trace { id, name, run })
     }
 
     #[test]
