@@ -47,7 +47,8 @@ pub(crate) fn main() {
     }
 }
 
-async fn run() -> anyhow::Result<()> {
+/// What its environment says.
+fn config() -> anyhow::Result<WorkerConfig> {
     let functions = variable("CREW_FUNCTIONS").is_some();
     let mut config = WorkerConfig::new(Server::from_env()?.with_functions(functions));
     config.queues = variable("CREW_QUEUES")
@@ -68,6 +69,10 @@ async fn run() -> anyhow::Result<()> {
         .split_whitespace()
         .map(str::to_owned)
         .collect();
+    Ok(config)
+}
+
+async fn run() -> anyhow::Result<()> {
     let name = format!("crew-{}", std::process::id());
     let history =
         variable("GANDY_TEST_HISTORY").map(|dir| HistoryWriter::open(&PathBuf::from(dir), &name));
@@ -80,7 +85,7 @@ async fn run() -> anyhow::Result<()> {
         note.clone(),
         note.clone(),
     );
-    let mut builder = Worker::builder(config);
+    let mut builder = Worker::builder(config()?);
     if let Some(class) = variable("CREW_EXTRA") {
         let note = note.clone();
         builder = builder.handler_fn(&class, move |_: Anything, ctx: Context| {

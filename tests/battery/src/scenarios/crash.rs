@@ -55,7 +55,8 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     } else {
         jobs as f64 / 6_000.0
     };
-    schedule(&server, &notes, jobs / 10, lasts);
+    let due = stage.size(1_000, 5_000, 100_000);
+    schedule(&server, &notes, due, lasts);
     let crew = stage.crew(&server, &history);
     let crew = crew.concurrency(stage.size(10, 25, 25));
     let mut workers: Vec<Proc> = (0..4).map(|_| crew.start_and_wait()).collect();
@@ -105,7 +106,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     );
     outcome.least("kills", stage.size(3.0, 3.0, 60.0), f64::from(kills));
     outcome.none("landing lists left", landed);
-    outcome.note("jobs", (jobs + jobs / 10) as f64);
+    outcome.note("jobs", (jobs + due) as f64);
     outcome.note("buried", length(&server, "dead") as f64);
     outcome
 }

@@ -25,6 +25,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     let crew = stage
         .crew(&server, &history)
         .concurrency(4)
+        .set("CREW_THREADS", 4)
         .set("RUST_LOG", "gandy=info");
     let workers: Vec<Proc> = (0..3).map(|_| crew.start_and_wait()).collect();
     let (mut aboard, mut new_names, mut late) = (0, 0, 0);
@@ -32,13 +33,15 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         // Some would end, some would fail, right after waking up.
         let tag = |what: &str| format!("{what}{round}-");
         let mut failing = Vec::new();
-        for pair in 0..8 {
+        for pair in 0..stage.size(16, 8, 8) {
             let push = |what: &str, class: &str| {
                 let tag = tag(&format!("{what}{pair}-"));
                 push_jobs(&server, &notes, &tag, class, "[2000]", 1)
             };
             failing.extend(push("fail", "StubbornFail"));
-            push("end", "Stubborn");
+            if !stage.probe {
+                push("end", "Stubborn");
+            }
         }
         wait_until(LONG, "the workers hold jobs", || in_flight(&server) >= 6);
         let zombie = &workers[round % workers.len()];

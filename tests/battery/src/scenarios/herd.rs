@@ -9,7 +9,7 @@ use crate::stage::Stage;
 
 const LONG: Duration = Duration::from_secs(120);
 /// Full jitter over several seconds; without it all of them come within one round trip.
-const MOST_AT_ONCE: f64 = 40.0;
+const MOST_AT_ONCE: f64 = 50.0;
 
 pub(crate) fn run(stage: &Stage) -> Outcome {
     let many = stage.pick(40, 200);
