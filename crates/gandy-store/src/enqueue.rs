@@ -144,7 +144,11 @@ impl Sender {
     }
 
     async fn deliver_with_name(&self, parcel: Parcel) -> Result<(), Box<Undelivered>> {
-        let (queue, jobs, bytes) = (parcel.queue().map(str::to_owned), parcel.jobs(), parcel.bytes());
+        let (queue, jobs, bytes) = (
+            parcel.queue().map(str::to_owned),
+            parcel.jobs(),
+            parcel.bytes(),
+        );
         let (pipe, sent) = self.write(vec![parcel]);
         let result = self.exchange(&pipe, &sent).await.swap_remove(0);
         result.map_err(|error| {

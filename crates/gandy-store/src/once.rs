@@ -50,9 +50,12 @@ impl Producer {
         let line = lane.line().clone();
         let mut parcel = self.parcel(goal);
         parcel.add(goal.at_ms(), &[payload]);
-        let transaction = transaction(&line.keys().pushed(&push_id(once.key)), &parcel, once, || {
-            line.keys().queues()
-        });
+        let transaction = transaction(
+            &line.keys().pushed(&push_id(once.key)),
+            &parcel,
+            once,
+            || line.keys().queues(),
+        );
         let mut outcome = Ok(Look::Changed);
         for _ in 0..LOOKS {
             outcome = match line.session().await {
@@ -126,7 +129,9 @@ async fn look(
         _ => return Err(StoreError::shape("EXEC")),
     };
     let mut done = done.into_iter().map(|value| session.raise(value));
-    let pushed = done.next().unwrap_or_else(|| Err(StoreError::shape("EXEC")));
+    let pushed = done
+        .next()
+        .unwrap_or_else(|| Err(StoreError::shape("EXEC")));
     if let Err(error) = pushed {
         // A command that fails while a block runs does not stop the rest: the key says that the job is pushed.
         free(session, &transaction.key, once).await;

@@ -134,7 +134,12 @@ impl Parcel {
     }
 
     /// The same jobs in a command of these bytes.
-    pub(crate) fn of_command(queue: Option<String>, command: Cmd, jobs: usize, bytes: usize) -> Self {
+    pub(crate) fn of_command(
+        queue: Option<String>,
+        command: Cmd,
+        jobs: usize,
+        bytes: usize,
+    ) -> Self {
         Self {
             queue,
             command,
