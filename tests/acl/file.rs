@@ -57,14 +57,14 @@ fn knows_setinfo() -> bool {
         .is_empty()
 }
 
-/// The words of a role's line behind its name.
+/// The words of a role's line behind its name; what stands in brackets holds for itself, by the same rules.
 fn rules(flavour: Flavour, role: &str) -> Vec<String> {
     let start = format!("user {role} ");
     let text = shipped(flavour);
     let line = text.lines().find_map(|line| line.strip_prefix(&start));
     line.unwrap()
         .split_whitespace()
-        .map(str::to_owned)
+        .map(|word| word.trim_matches(['(', ')']).to_owned())
         .collect()
 }
 
