@@ -40,6 +40,9 @@ fn builder(url: &str) -> ClientBuilder {
     Client::builder().server(server)
 }
 
+/// Nobody listens there, ever: the port of a server that was killed may be given to that of another test.
+const NOBODY: &str = "redis://127.0.0.1:1";
+
 fn job(number: usize) -> Push {
     Push::raw("A", format!("[{number}]")).jid(format!("j{number:05}"))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use gandy::{Buffer, Client, DropCause, Dropped, Error, Kind, Outcome, Push};
 
 use crate::support::Site;
-use crate::{LONG, SECOND, builder, durable, ids, job, numbered};
+use crate::{LONG, NOBODY, SECOND, builder, durable, ids, job, numbered};
 
 /// What a buffer's hook was told.
 #[derive(Clone, Default)]
@@ -49,6 +49,10 @@ impl Log {
         let text = log.0.lock().unwrap().clone();
         String::from_utf8(text).unwrap()
     }
+}
+
+fn nowhere(buffer: Buffer) -> Client {
+    builder(NOBODY).buffer(buffer).build().unwrap()
 }
 
 fn down(buffer: Buffer) -> (Site, Client) {
@@ -95,7 +99,7 @@ async fn a_full_buffer_is_an_error_that_says_its_sizes_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_are_bounded_too() {
-    let (_site, client) = down(Buffer::default().bytes(4000));
+    let client = nowhere(Buffer::default().bytes(4000));
     let large = |bytes: usize| Push::raw("A", format!(r#"["{}"]"#, "x".repeat(bytes)));
     client.send(large(3000)).await.unwrap();
     let error = client.send(large(3000)).await.unwrap_err();
@@ -108,10 +112,7 @@ async fn bytes_are_bounded_too() {
 #[test]
 fn a_buffer_that_keeps_nothing_is_refused() {
     for buffer in [Buffer::default().jobs(0), Buffer::default().bytes(0)] {
-        let error = builder("redis://127.0.0.1:1")
-            .buffer(buffer)
-            .build()
-            .unwrap_err();
+        let error = builder(NOBODY).buffer(buffer).build().unwrap_err();
         assert_eq!(error.kind(), Kind::Input);
         assert!(error.to_string().contains("keeps nothing"), "{error}");
     }
@@ -191,7 +192,7 @@ async fn a_kept_job_that_redis_refuses_for_good_is_reported_and_the_others_are_p
 #[tokio::test]
 async fn a_client_that_goes_with_kept_jobs_says_which_in_log_and_hook_and_shows_no_arguments() {
     let told = Told::default();
-    let (_site, client) = down(told.buffer());
+    let client = nowhere(told.buffer());
     for number in 0..3 {
         let args = format!(r#"[{number},"CANARY"]"#);
         let push = Push::raw("A", args).jid(format!("j{number:05}"));
@@ -223,7 +224,7 @@ async fn a_hook_that_panics_leaves_the_others_told() {
             assert_ne!(job.jid, "j00000", "as the test wants it");
         })
     };
-    let (_site, client) = down(buffer);
+    let client = nowhere(buffer);
     for number in 0..2 {
         client.send(job(number)).await.unwrap();
     }

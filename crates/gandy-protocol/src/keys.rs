@@ -218,7 +218,7 @@ impl Keys {
         self.key(&["gandy:recovered:", id])
     }
 
-    /// String with a time to live: the jid of the job that was pushed under a caller's key. Takes a [`crate::push_id`].
+    /// String with a time to live: the jid of the job that was pushed under an idempotency key. Takes a [`crate::push_id`].
     pub fn pushed(&self, id: &str) -> String {
         self.key(&["gandy:pushed:", id])
     }

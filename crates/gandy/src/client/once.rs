@@ -84,3 +84,52 @@ impl Once {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{Outcome, Push, testing};
+
+    fn push(jid: &str) -> Push {
+        Push::raw("A", "[]").jid(jid)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tests_client_pushes_once_a_key_until_its_time_is_over() {
+        let (client, jobs) = testing::collect();
+        let hour = Duration::from_secs(3600);
+        let keyed = |jid| push(jid).idempotency_key_for("k", hour);
+        let first = client.send(keyed("one")).await.unwrap();
+        assert_eq!(first.outcome, Outcome::Enqueued);
+        let second = client.send(keyed("two")).await.unwrap();
+        assert_eq!(
+            (second.jid.as_str(), second.outcome),
+            ("one", Outcome::Duplicate)
+        );
+        let other = push("three").idempotency_key("other");
+        assert_eq!(client.send(other).await.unwrap().outcome, Outcome::Enqueued);
+        tokio::time::advance(hour).await;
+        let later = client.send_all([keyed("four"), keyed("five")]).await;
+        let outcomes = later.into_iter().map(|result| result.unwrap().outcome);
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        assert_eq!(outcomes, [Outcome::Enqueued, Outcome::Duplicate]);
+        assert_eq!(jobs.len(), 3);
+        jobs.clear();
+        let again = client.send(keyed("six")).await.unwrap();
+        assert_eq!(again.outcome, Outcome::Enqueued);
+        client.flush(hour).await.unwrap();
+        assert_eq!(client.buffered(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_key_is_refused_by_a_tests_client_too() {
+        let (client, jobs) = testing::collect();
+        let error = client
+            .send(push("one").idempotency_key(""))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("is empty"), "{error}");
+        assert!(jobs.is_empty());
+    }
+}
