@@ -60,7 +60,7 @@ pub(crate) struct PushArgs {
     #[arg(long, value_name = "RFC3339", value_parser = instant)]
     at: Option<i64>,
 
-    /// Retry so often: a number, false for never, true for as often as the worker says [default: true]
+    /// Retry so often: a number, false for never, true for what the worker says [default: true]
     #[arg(long, value_name = "N|false", allow_negative_numbers = true, value_parser = retry)]
     retry: Option<RetrySetting>,
 
