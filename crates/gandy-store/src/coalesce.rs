@@ -90,8 +90,7 @@ impl Coalescer {
         if let Some(_alone) = lane.alone() {
             let mut parcel = self.sender.parcel(goal);
             parcel.add(goal.at_ms(), &[payload]);
-            let sent = self.sender.deliver(parcel).await;
-            return sent.map_err(|undelivered| undelivered.error);
+            return self.sender.deliver(parcel).await;
         }
         let room = payload.len().clamp(JOB_ROOM, ROOM);
         let permits = u32::try_from(room).unwrap_or(u32::MAX);

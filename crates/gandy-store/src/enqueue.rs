@@ -91,7 +91,7 @@ impl Producer {
         if parcel.jobs() == 0 {
             return Ok(());
         }
-        self.coalescer.sender().deliver(parcel).await
+        self.coalescer.sender().deliver_or_return(parcel).await
     }
 
     /// Pushes parcels, none of them empty, in one write and in their order. Each has its own result.
@@ -122,33 +122,22 @@ impl Sender {
     }
 
     /// Sends one parcel.
-    pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), Box<Undelivered>> {
-        let naming = parcel.queue().map(|queue| self.naming(queue));
-        if !matches!(naming, None | Some(Naming::Known)) {
-            return self.deliver_with_name(parcel).await;
+    pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), StoreError> {
+        if self.lacks_name(&parcel) {
+            return self.deliver_all(vec![parcel]).await.swap_remove(0);
         }
-        let reply = self.line.query::<usize>(parcel.command()).await;
-        let length = match reply {
-            Ok(length) => length,
-            Err(error) => {
-                self.forget_names(parcel.queue(), &error);
-                return Err(Box::new(Undelivered { error, parcel }));
-            }
-        };
-        if let Some(queue) = parcel.queue()
-            && self.may_lack(queue, length == parcel.jobs())
-        {
-            self.name(&[queue]).await;
-        }
-        Ok(())
+        self.deliver_known(&parcel).await
     }
 
-    async fn deliver_with_name(&self, parcel: Parcel) -> Result<(), Box<Undelivered>> {
-        let (queue, jobs, bytes) = (
-            parcel.queue().map(str::to_owned),
-            parcel.jobs(),
-            parcel.bytes(),
-        );
+    /// As [`Sender::deliver`], for whoever wants to send it again. Not for single pushes, whose callers still have theirs: what
+    /// this has to remember made each of them 360 bytes larger.
+    pub(crate) async fn deliver_or_return(&self, parcel: Parcel) -> Result<(), Box<Undelivered>> {
+        if !self.lacks_name(&parcel) {
+            let sent = self.deliver_known(&parcel).await;
+            return sent.map_err(|error| Box::new(Undelivered { error, parcel }));
+        }
+        let queue = parcel.queue().map(str::to_owned);
+        let (jobs, bytes) = (parcel.jobs(), parcel.bytes());
         let (pipe, sent) = self.write(vec![parcel]);
         let result = self.exchange(&pipe, &sent).await.swap_remove(0);
         result.map_err(|error| {
@@ -157,6 +146,25 @@ impl Sender {
             let parcel = Parcel::of_command(queue, command, jobs, bytes);
             Box::new(Undelivered { error, parcel })
         })
+    }
+
+    fn lacks_name(&self, parcel: &Parcel) -> bool {
+        let naming = parcel.queue().map(|queue| self.naming(queue));
+        !matches!(naming, None | Some(Naming::Known))
+    }
+
+    async fn deliver_known(&self, parcel: &Parcel) -> Result<(), StoreError> {
+        let reply = self.line.query::<usize>(parcel.command()).await;
+        if let Err(error) = &reply {
+            self.forget_names(parcel.queue(), error);
+        }
+        let length = reply?;
+        if let Some(queue) = parcel.queue()
+            && self.may_lack(queue, length == parcel.jobs())
+        {
+            self.name(&[queue]).await;
+        }
+        Ok(())
     }
 
     /// Sends parcels in one write, in their order. Each has its own result: an error of one is none of the others'.

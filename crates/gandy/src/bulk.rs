@@ -127,17 +127,17 @@ impl<'a> Bulk<'a> {
     }
 
     /// A job with an idempotency key has a transaction of its own, behind all jobs before it.
-    async fn add_alone(&mut self, push: Push, at_ms: Option<i64>) {
+    async fn add_alone(&mut self, mut push: Push, at_ms: Option<i64>) {
         self.send_all().await;
-        let payload = push.record.to_json();
+        let mut payload = push.record.to_json();
         let (size, limit) = (payload.len(), self.client.max_payload);
         let result = match size > limit {
             true => Err(push.too_large(size, limit)),
             false => {
-                let sent = self
-                    .client
-                    .send_otherwise(push, at_ms, payload, &mut self.spare);
-                Box::pin(sent).await
+                let spare = Some(&mut self.spare);
+                let client = self.client;
+                let sent = client.send_otherwise(&mut push, at_ms, &mut payload, spare);
+                sent.await
             }
         };
         self.results.push(result);

@@ -233,7 +233,7 @@ impl Client {
             Ok(at_ms) => at_ms,
             Err(result) => return *result,
         };
-        let payload = push.record.to_json();
+        let mut payload = push.record.to_json();
         let (size, limit) = (payload.len(), self.inner.max_payload);
         if size > limit {
             return Err(push.too_large(size, limit));
@@ -243,13 +243,13 @@ impl Client {
             Some(producer) if push.once.is_none() => {
                 match producer.push(push.goal(at_ms), &payload).await {
                     Ok(()) => Ok(push.receipt(at_ms)),
-                    // In a box, as everything that is rare here: a push is as small as without it.
-                    Err(error) => Box::pin(inner.rescue(push, at_ms, payload, error)).await,
+                    Err(error) => inner.rescue(&mut push, at_ms, &mut payload, error).await,
                 }
             }
             _ => {
-                let mut spare = inner.retry.total();
-                Box::pin(inner.send_otherwise(push, at_ms, payload, &mut spare)).await
+                inner
+                    .send_otherwise(&mut push, at_ms, &mut payload, None)
+                    .await
             }
         }
     }

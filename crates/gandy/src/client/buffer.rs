@@ -6,6 +6,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    mem::take,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -150,14 +151,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// A push that was admitted.
-    pub(crate) fn of(push: Push, at_ms: Option<i64>, payload: String) -> Self {
+    /// A push that was admitted; it gives all away.
+    pub(crate) fn of(push: &mut Push, at_ms: Option<i64>, payload: String) -> Self {
         Self {
-            jid: push.record.jid,
-            queue: at_ms.is_none().then_some(push.record.queue),
+            jid: take(&mut push.record.jid),
+            queue: at_ms.is_none().then(|| take(&mut push.record.queue)),
             at_ms,
             payload,
-            once: push.once,
+            once: push.once.take(),
         }
     }
 
