@@ -52,9 +52,9 @@ async fn order(
     let key = headers.get("idempotency-key");
     let key = key.and_then(|key| key.to_str().ok());
     let key = key.ok_or(StatusCode::BAD_REQUEST)?;
-    let push = Push::new(&order).map_err(answer)?;
+    let push = Push::new(&order).map_err(|error| answer(&error))?;
     let push = push.idempotency_key(format!("order:{key}"));
-    let receipt = client.send(push).await.map_err(answer)?;
+    let receipt = client.send(push).await.map_err(|error| answer(&error))?;
     let status = match receipt.outcome {
         Outcome::Buffered => StatusCode::ACCEPTED,
         Outcome::Duplicate => StatusCode::OK,
@@ -63,7 +63,7 @@ async fn order(
     Ok((status, receipt.jid))
 }
 
-fn answer(error: Error) -> StatusCode {
+fn answer(error: &Error) -> StatusCode {
     tracing::error!(%error, "push failed");
     match error.kind() {
         // Behind a key the browser may simply try again.

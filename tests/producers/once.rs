@@ -1,5 +1,7 @@
 //! Idempotency keys: one job a key, whoever pushes how often, and whatever reply is lost.
 
+use std::time::Duration;
+
 use gandy::{Error, Kind, Outcome, Push, Retry};
 use gandy_faults::{Deed, Plan, Rule, When};
 use gandy_tests::wait_until;
@@ -111,7 +113,7 @@ async fn a_key_that_is_taken_between_the_look_and_the_push_stops_it() {
     let client = builder(&proxy.url()).build().unwrap();
     client.send(job(0).idempotency_key("first")).await.unwrap();
     // Everything is late, so that there is time between the two.
-    proxy.set(Plan::far(SECOND / 5, SECOND * 0));
+    proxy.set(Plan::far(SECOND / 5, Duration::ZERO));
     let push = tokio::spawn(async move { client.send(job(1).idempotency_key("k")).await });
     let watched = || calls(&site, "watch") >= 2;
     wait_until(SOON, "it looks", watched);

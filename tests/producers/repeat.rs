@@ -1,6 +1,6 @@
 //! Repeats: what surely had no effect is tried again, what may have had one only where that is safe.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gandy::{Error, Kind, Outcome, Push, Retry, StoreError};
 use gandy_faults::Plan;
@@ -38,7 +38,7 @@ async fn pushes_while_redis_is_killed_and_restarted_get_through_in_order_with_th
 async fn by_default_a_push_is_repeated_for_a_second_and_then_told() {
     for (retry, least, most) in [
         (Retry::default(), SECOND, 4 * SECOND),
-        (Retry::never(), SECOND * 0, SECOND / 2),
+        (Retry::never(), Duration::ZERO, SECOND / 2),
     ] {
         let client = builder(NOBODY).retry(retry).build().unwrap();
         let began = Instant::now();

@@ -27,6 +27,9 @@ const BYTES: usize = 16 << 20;
 /// While a caller flushes it does not wait for the drainer's longest pause.
 const NUDGE: Duration = Duration::from_millis(200);
 
+/// Told of each job that is given up.
+type Hook = Arc<dyn Fn(&Dropped) + Send + Sync>;
+
 /// Keeps pushes in memory while Redis is away, and pushes them in their order when it is back. Give it to
 /// [`crate::ClientBuilder::buffer`].
 ///
@@ -53,7 +56,7 @@ const NUDGE: Duration = Duration::from_millis(200);
 pub struct Buffer {
     jobs: usize,
     bytes: usize,
-    on_drop: Option<Arc<dyn Fn(&Dropped) + Send + Sync>>,
+    on_drop: Option<Hook>,
 }
 
 impl Default for Buffer {
