@@ -22,14 +22,15 @@ mod buffer;
 mod builder;
 mod drain;
 mod durable;
+mod held;
 mod once;
 mod rescue;
 mod retry;
 
 pub use buffer::{Buffer, DropCause, Dropped};
-pub(crate) use buffer::{Buffered, Held, is_kept};
 pub use builder::ClientBuilder;
 pub use durable::DurableReceipt;
+pub(crate) use held::{Buffered, Held, is_kept};
 pub(crate) use once::{KEPT, Once};
 pub use retry::Retry;
 pub(crate) use retry::{Repeats, is_far};

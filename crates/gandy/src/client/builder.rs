@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gandy_protocol::{Keys, StampFormat};
 use gandy_store::{Line, Producer, Server};
 
-use super::{Buffer, Client, ClientMiddleware, Inner, Retry, Target, buffer::Buffered};
+use super::{Buffer, Client, ClientMiddleware, Inner, Retry, Target, held::Buffered};
 use crate::{Error, testing::Recorder};
 
 /// Builds a [`Client`]; see [`Client::builder`].

@@ -1,6 +1,6 @@
 //! Pushes what a buffer keeps, in its order, as soon as Redis takes it.
 //!
-//! Does not belong here: what is kept, and for how long (`buffer`).
+//! Does not belong here: what is kept, and for how long (`held`).
 
 use std::{
     sync::Arc,
@@ -9,7 +9,12 @@ use std::{
 
 use gandy_store::{Backoff, StoreError};
 
-use super::buffer::{DropCause, Held, Shared, State, passes};
+use tokio::runtime::Handle;
+
+use super::{
+    DropCause,
+    held::{Held, Shared, State, passes},
+};
 
 /// Jobs in one write: so many may be doubled by one reply that is lost…
 const BATCH: usize = 100;
@@ -31,7 +36,7 @@ impl Drainer {
     /// Starts one, if none is at work.
     pub(crate) fn start(shared: &Arc<Shared>) {
         // A push is awaited in a runtime; where there is none, the next push starts it.
-        let Some(runtime) = Shared::runtime() else {
+        let Ok(runtime) = Handle::try_current() else {
             return;
         };
         {

@@ -55,8 +55,8 @@ impl Once {
         producer.push_once(goal, payload, once).await
     }
 
-    /// Pushes and repeats as `retry` says, as long as `spare` lasts. The id of the job that has the key already, unless it is
-    /// one of these tries' own.
+    /// Pushes and repeats as `retry` says, as long as `spare` lasts. The id of the job that has the key already, unless that
+    /// is this one, by one of these tries.
     pub(crate) async fn push_again(
         &self,
         producer: &Producer,
