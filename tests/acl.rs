@@ -12,7 +12,9 @@ mod file;
 use std::time::Duration;
 
 use file::Flavour;
-use gandy::{Client, Context, Inspect, JobError, Outcome, Place, Push, Server, Worker, WorkerConfig};
+use gandy::{
+    Client, Context, Inspect, JobError, Outcome, Place, Push, Server, Worker, WorkerConfig,
+};
 use gandy_tests::{RedisServer, wait_eq, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
