@@ -9,7 +9,7 @@ mod file;
 
 use std::time::Duration;
 
-use gandy::{Client, Context, Inspect, JobError, Place, Push, Worker, WorkerConfig};
+use gandy::{Client, Context, Inspect, JobError, Outcome, Place, Push, Worker, WorkerConfig};
 use gandy_tests::{Flavour, RedisServer, denied, wait_eq, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -36,6 +36,17 @@ async fn a_producer_may_push() {
         .send_all((0..3000).map(|_| job("many").queue("low")))
         .await;
     assert!(many.iter().all(Result::is_ok));
+    // Behind a key: the first, the second, one that is scheduled, and one whose key has to be freed again.
+    for (key, outcome) in [("a", Outcome::Enqueued), ("a", Outcome::Duplicate)] {
+        let receipt = client.send(job("once").idempotency_key(key)).await.unwrap();
+        assert_eq!(receipt.outcome, outcome);
+    }
+    let push = job("once").after(later).idempotency_key("b");
+    client.send(push).await.unwrap();
+    server.cli(&["SET", "queue:broken", "no list"]);
+    let push = job("once").queue("broken").idempotency_key("c");
+    let error = client.send(push).await.unwrap_err().to_string();
+    assert!(error.contains("WRONGTYPE"), "{error}");
     assert_eq!(denied(&server), "");
 }
 

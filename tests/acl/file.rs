@@ -6,14 +6,14 @@ use gandy_tests::{FLAVOURS, Flavour, ROLES, RedisServer};
 
 const STORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/gandy-store/src");
 
-/// The words of a role's line behind its name.
+/// The words of a role's line behind its name; what stands in brackets holds for itself, by the same rules.
 fn rules(flavour: Flavour, role: &str) -> Vec<String> {
     let start = format!("user {role} ");
     let text = flavour.shipped();
     let line = text.lines().find_map(|line| line.strip_prefix(&start));
     line.unwrap()
         .split_whitespace()
-        .map(str::to_owned)
+        .map(|word| word.trim_matches(['(', ')']).to_owned())
         .collect()
 }
 

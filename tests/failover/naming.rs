@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use gandy::{Client, Error, Inspect, Kind, Push, Server, StoreError};
+use gandy::{Client, Error, Inspect, Kind, Push, Retry, Server, StoreError};
 use gandy_protocol::Identity;
 use gandy_store::Line;
 use gandy_tests::{Crew, History, MASTER, RedisServer, Sentinel, wait_until, wait_until_async};
@@ -185,7 +185,9 @@ async fn a_replica_that_a_sentinel_names_is_left_and_another_sentinel_is_asked()
     }
     let sentinel = Sentinel::over(primary.port(), 1, &[]);
     let hosts = format!("127.0.0.1:{stale},127.0.0.1:{}", sentinel.port());
-    let both = client(&format!("redis+sentinel://{hosts}/{MASTER}"));
+    let server = Server::new(&format!("redis+sentinel://{hosts}/{MASTER}")).unwrap();
+    let both = Client::builder().server(server).retry(Retry::never());
+    let both = both.build().unwrap();
     assert!(both.send(push()).await.is_err(), "the first is asked first");
     both.send(push()).await.unwrap();
     assert_eq!(primary.cli(&["LLEN", "queue:default"]), "1");

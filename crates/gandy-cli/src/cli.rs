@@ -19,6 +19,7 @@ use crate::verb::{doctor, functions, jobs, processes, push, queues, stats};
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
   gandy push Mailer 42 --queue low --in 10m          the same in ten minutes, on queue low
+  gandy push Invoice 7 --idempotency-key invoice:7   push once, however often this runs in a day
   gandy push --stdin < jobs.jsonl                    push one job for each line of JSON
   gandy stats                                        how many jobs wait, run, failed
   gandy jobs queue:default --limit 5                 the jobs that run next

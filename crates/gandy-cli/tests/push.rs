@@ -277,3 +277,57 @@ fn a_push_without_an_answer_is_said_to_be_in_doubt() {
         }
     }
 }
+
+#[test]
+fn with_an_idempotency_key_only_the_first_push_is_one() {
+    let redis = RedisServer::start();
+    let push = ["push", "Invoice", "7", "--idempotency-key", "invoice:7"];
+    let first = gandy(&redis, &push).done();
+    let second = gandy(&redis, &push);
+    assert!(second.err.contains("nothing is pushed now"), "{second:?}");
+    assert_eq!(second.done(), first, "the first one's jid");
+    let shown = gandy(&redis, &[&push[..], &["--json"]].concat()).json();
+    assert_eq!(
+        (&shown["jid"], &shown["outcome"]),
+        (&json!(first.trim_end()), &json!("duplicate"))
+    );
+    assert_eq!(redis.cli(&["LLEN", "queue:default"]), "1");
+    assert_eq!(
+        redis.cli(&["GET", "gandy:pushed:invoice:7"]),
+        first.trim_end()
+    );
+    let day: i64 = redis
+        .cli(&["TTL", "gandy:pushed:invoice:7"])
+        .parse()
+        .unwrap();
+    assert!((86_000..=86_400).contains(&day), "{day}");
+    let push = [
+        "push",
+        "A",
+        "--idempotency-key",
+        "short",
+        "--for",
+        "1h",
+        "--in",
+        "5m",
+    ];
+    gandy(&redis, &push).done();
+    let hour: i64 = redis.cli(&["TTL", "gandy:pushed:short"]).parse().unwrap();
+    assert!((3_500..=3_600).contains(&hour), "{hour}");
+    assert_eq!(redis.cli(&["ZCARD", "schedule"]), "1");
+    for (wrong, words) in [
+        (&["push", "A", "--for", "1h"][..], "--idempotency-key"),
+        (&["push", "A", "--idempotency-key", ""], "invoice:7"),
+        (
+            &["push", "--stdin", "--idempotency-key", "k"],
+            "cannot be used",
+        ),
+        (
+            &["push", "A", "--idempotency-key", "k", "--for", "0s"],
+            "1 s to 366 days",
+        ),
+    ] {
+        let text = gandy(&redis, wrong).failed(2);
+        assert!(text.contains(words), "{text}");
+    }
+}

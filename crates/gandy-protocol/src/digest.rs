@@ -23,6 +23,17 @@ pub fn recovery_id(raw: &[u8]) -> String {
     jid(raw).map_or_else(|| sha1_hex(raw), Cow::into_owned)
 }
 
+/// Under which id the job is remembered that was pushed with an idempotency key (`gandy:pushed:<id>`): the key itself where
+/// it is at most 128 letters, digits and `-_.:/@+=`, so that `redis-cli` shows it; else `#` and its digest. No two keys
+/// share an id, since a plain one holds no `#`.
+pub fn push_id(key: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+=".contains(&byte);
+    if key.len() <= LONGEST_JID && key.bytes().all(plain) {
+        return Cow::Borrowed(key);
+    }
+    Cow::Owned(format!("#{}", sha1_hex(key.as_bytes())))
+}
+
 fn jid(raw: &[u8]) -> Option<Cow<'_, str>> {
     let raw = std::str::from_utf8(raw).ok()?;
     let jid = text::unquoted(payload::field(raw, "jid")?.of(raw))?;
@@ -32,6 +43,16 @@ fn jid(raw: &[u8]) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_push_is_remembered_under_its_key_or_the_digest_of_it() {
+        for plain in ["invoice:7", "a@b.c/d_e-f+g=", &"k".repeat(128)] {
+            assert_eq!(push_id(plain), plain);
+        }
+        for other in ["a b", "#x", "é", "a*", "{a}", "a\n", &"k".repeat(129)] {
+            assert_eq!(push_id(other), format!("#{}", sha1_hex(other.as_bytes())));
+        }
+    }
 
     #[test]
     fn digest_is_that_of_redis() {

@@ -218,6 +218,11 @@ impl Keys {
         self.key(&["gandy:recovered:", id])
     }
 
+    /// String with a time to live: the jid of the job that was pushed under an idempotency key. Takes a [`crate::push_id`].
+    pub fn pushed(&self, id: &str) -> String {
+        self.key(&["gandy:pushed:", id])
+    }
+
     /// Hash: why a payload was buried, by its digest.
     pub fn reasons(&self) -> String {
         self.key(&["gandy:reasons"])
@@ -341,6 +346,7 @@ pub const TABLE: &[KeyRow] = &[
     row(GANDY, "gandy:inflight:<identity>", "hash", "the jobs that a process holds, by token `<number>:<queue>`", "empty = gone"),
     row(GANDY, "gandy:landing:<queue>", "list", "where an idle fetch lands one job before a process claims it", "empty = gone"),
     row(GANDY, "gandy:recovered:<jid>", "set", "processes that died with this job aboard; digest of the payload where it has no usable jid", "72 hours"),
+    row(GANDY, "gandy:pushed:<key>", "string", "jid of the job pushed under an idempotency key; the key's digest where it is long or no plain word", "24 hours after the push, or as it said"),
     row(GANDY, "gandy:reasons", "hash", "why a payload was buried, by its digest", "trimmed with `dead`"),
     row(GANDY, "gandy:promoter", "string", "the process that promotes due jobs and reaps dead ones", "1 s after its last renewal"),
 ];

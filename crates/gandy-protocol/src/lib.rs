@@ -24,7 +24,7 @@ pub mod span;
 pub mod stamp;
 mod text;
 
-pub use digest::{recovery_id, sha1_hex};
+pub use digest::{push_id, recovery_id, sha1_hex};
 pub use edit::Edit;
 pub use failure::{ErrorInfo, decode_backtrace};
 pub use heartbeat::{Beat, CapsuleInfo, ProcessInfo, work_value};

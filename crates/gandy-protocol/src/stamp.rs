@@ -141,6 +141,16 @@ pub fn seconds(millis: i64) -> String {
     format!("{sign}{whole}.{fraction}")
 }
 
+/// The milliseconds that [`seconds`] has written; none for any other text.
+pub fn from_seconds(seconds: &str) -> Option<i64> {
+    let (whole, fraction) = seconds.split_once('.')?;
+    let digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits || !(1..=3).contains(&fraction.len()) {
+        return None;
+    }
+    format!("{whole}{fraction:0<3}").parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +240,12 @@ mod tests {
         assert_eq!(seconds(-1), "-0.001");
         assert_eq!(seconds(1_795_398_164_360), "1795398164.36");
         assert_eq!(seconds(i64::MIN), "-9223372036854775.808");
+        for millis in [0, -1, 1_795_398_164_360, i64::MAX, i64::MIN] {
+            assert_eq!(from_seconds(&seconds(millis)), Some(millis));
+        }
+        for other in ["", "1", "1.", "1.2345", "1.-5", "a.5", "inf"] {
+            assert_eq!(from_seconds(other), None, "{other}");
+        }
     }
 
     proptest! {

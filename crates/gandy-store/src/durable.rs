@@ -1,53 +1,13 @@
 //! Pushes that end only when replicas have them: the push and a `WAIT` behind it, in one write.
 //!
-//! `WAIT` blocks its connection, so these have connections of their own, each with one push at a time (I7). It tells how
-//! many replicas have a write; it takes nothing back where they are too few.
+//! `WAIT` blocks its connection, so these have `lanes` of their own (I7). It tells how many replicas have a write; it takes nothing back where they are too few.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
-use crate::{Goal, Line, Producer, StoreError};
+use crate::{Goal, Producer, StoreError};
 
 /// The longest time that a push may wait for replicas.
 pub const DURABLE_MAX: Duration = Duration::from_secs(60);
-
-/// Durable pushes of one producer at once, and so its connections for them.
-const LANES: usize = 8;
-
-/// The connections, opened when they are needed.
-#[derive(Debug)]
-pub(crate) struct Lanes {
-    permits: Semaphore,
-    idle: Mutex<Vec<Line>>,
-}
-
-impl Default for Lanes {
-    fn default() -> Self {
-        Self {
-            permits: Semaphore::new(LANES),
-            idle: Mutex::default(),
-        }
-    }
-}
-
-impl Lanes {
-    fn take(&self, like: &Line) -> Line {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_else(|| {
-            let reply = like.server().patience().reply;
-            Line::single(like.server().clone(), like.keys().clone(), reply)
-        })
-    }
-
-    fn put_back(&self, line: Line) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(line);
-    }
-}
 
 impl Producer {
     /// Pushes one job, then waits up to `timeout` (1 ms to [`DURABLE_MAX`]) until `replicas` have it. The inner result
@@ -76,12 +36,10 @@ impl Producer {
             .unwrap_or(u64::MAX)
             .max(1);
         pipe.cmd("WAIT").arg(replicas).arg(millis);
-        // Never closed: an error would only mean that there is no limit.
-        let _permit = self.lanes().permits.acquire().await;
-        let line = self.lanes().take(self.line());
+        let lane = self.durable().take(self.line()).await;
+        let line = lane.line().clone();
         let outcome = line.each_within(&pipe, timeout).await;
-        // A future that is dropped before takes its connection with it, and the WAIT that blocks there.
-        self.lanes().put_back(line.clone());
+        lane.put_back();
         let mut replies = outcome?;
         let (waited, pushed) = (replies.pop(), replies.pop());
         if let Some(Err(error)) = replies.pop() {

@@ -3,9 +3,9 @@
 use redis::Value;
 
 use crate::{
-    Kind, Line, Parcel, StoreError,
+    Kind, Line, Parcel, StoreError, Undelivered,
     coalesce::Coalescer,
-    durable::Lanes,
+    lanes::Lanes,
     names::{Names, Naming},
 };
 
@@ -38,7 +38,9 @@ impl<'a> Goal<'a> {
 #[derive(Debug)]
 pub struct Producer {
     coalescer: Coalescer,
-    lanes: Lanes,
+    /// For pushes that wait for replicas, up to a minute: those behind an idempotency key do not queue behind them.
+    durable: Lanes,
+    watching: Lanes,
 }
 
 impl Producer {
@@ -47,7 +49,8 @@ impl Producer {
     pub fn new(line: Line) -> Self {
         Self {
             coalescer: Coalescer::new(Sender::new(line)),
-            lanes: Lanes::default(),
+            durable: Lanes::default(),
+            watching: Lanes::default(),
         }
     }
 
@@ -57,8 +60,12 @@ impl Producer {
         &self.coalescer.sender().line
     }
 
-    pub(crate) fn lanes(&self) -> &Lanes {
-        &self.lanes
+    pub(crate) fn durable(&self) -> &Lanes {
+        &self.durable
+    }
+
+    pub(crate) fn watching(&self) -> &Lanes {
+        &self.watching
     }
 
     /// An empty parcel.
@@ -79,12 +86,17 @@ impl Producer {
     /// Pushes many jobs in one command: all of them or none.
     ///
     /// # Errors
-    /// As [`Producer::push`], for all of them.
-    pub async fn deliver(&self, parcel: Parcel) -> Result<(), StoreError> {
+    /// As [`Producer::push`], for all of them; the parcel comes back.
+    pub async fn deliver(&self, parcel: Parcel) -> Result<(), Box<Undelivered>> {
         if parcel.jobs() == 0 {
             return Ok(());
         }
-        self.coalescer.sender().deliver(parcel).await
+        self.coalescer.sender().deliver_or_return(parcel).await
+    }
+
+    /// Pushes parcels, none of them empty, in one write and in their order. Each has its own result.
+    pub async fn deliver_all(&self, parcels: Vec<Parcel>) -> Vec<Result<(), StoreError>> {
+        self.coalescer.sender().deliver_all(parcels).await
     }
 }
 
@@ -111,10 +123,37 @@ impl Sender {
 
     /// Sends one parcel.
     pub(crate) async fn deliver(&self, parcel: Parcel) -> Result<(), StoreError> {
-        let naming = parcel.queue().map(|queue| self.naming(queue));
-        if !matches!(naming, None | Some(Naming::Known)) {
+        if self.lacks_name(&parcel) {
             return self.deliver_all(vec![parcel]).await.swap_remove(0);
         }
+        self.deliver_known(&parcel).await
+    }
+
+    /// As [`Sender::deliver`], for whoever wants to send it again. Not for single pushes, whose callers still have theirs: what
+    /// this has to remember made each of them 360 bytes larger.
+    pub(crate) async fn deliver_or_return(&self, parcel: Parcel) -> Result<(), Box<Undelivered>> {
+        if !self.lacks_name(&parcel) {
+            let sent = self.deliver_known(&parcel).await;
+            return sent.map_err(|error| Box::new(Undelivered { error, parcel }));
+        }
+        let queue = parcel.queue().map(str::to_owned);
+        let (jobs, bytes) = (parcel.jobs(), parcel.bytes());
+        let (pipe, sent) = self.write(vec![parcel]);
+        let result = self.exchange(&pipe, &sent).await.swap_remove(0);
+        result.map_err(|error| {
+            // Its command is the last one.
+            let command = pipe.cmd_iter().last().cloned().unwrap_or_default();
+            let parcel = Parcel::of_command(queue, command, jobs, bytes);
+            Box::new(Undelivered { error, parcel })
+        })
+    }
+
+    fn lacks_name(&self, parcel: &Parcel) -> bool {
+        let naming = parcel.queue().map(|queue| self.naming(queue));
+        !matches!(naming, None | Some(Naming::Known))
+    }
+
+    async fn deliver_known(&self, parcel: &Parcel) -> Result<(), StoreError> {
         let reply = self.line.query::<usize>(parcel.command()).await;
         if let Err(error) = &reply {
             self.forget_names(parcel.queue(), error);
@@ -130,6 +169,11 @@ impl Sender {
 
     /// Sends parcels in one write, in their order. Each has its own result: an error of one is none of the others'.
     pub(crate) async fn deliver_all(&self, parcels: Vec<Parcel>) -> Vec<Result<(), StoreError>> {
+        let (pipe, sent) = self.write(parcels);
+        self.exchange(&pipe, &sent).await
+    }
+
+    fn write(&self, parcels: Vec<Parcel>) -> (redis::Pipeline, Vec<Sent>) {
         let mut pipe = redis::pipe();
         let mut sent = Vec::with_capacity(parcels.len());
         for parcel in parcels {
@@ -146,7 +190,11 @@ impl Sender {
                 jobs,
             });
         }
-        let replies = match self.line.each(&pipe).await {
+        (pipe, sent)
+    }
+
+    async fn exchange(&self, pipe: &redis::Pipeline, sent: &[Sent]) -> Vec<Result<(), StoreError>> {
+        let replies = match self.line.each(pipe).await {
             Ok(replies) => replies,
             Err(error) => {
                 self.names.forget_all();

@@ -52,6 +52,9 @@ pub enum StoreError {
     Bug(String),
 }
 
+/// Behind the server's words when it lets nobody in.
+const LOGIN: &str = "; check the user and the password in the URL";
+
 /// What a caller can do about a [`StoreError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -84,6 +87,12 @@ impl StoreError {
         matches!(self, Self::Full { .. })
     }
 
+    /// Whether Redis refused the login, not a command: a password that is being rotated, mostly.
+    #[must_use]
+    pub fn is_login(&self) -> bool {
+        matches!(self, Self::Refused { cause, .. } if cause.ends_with(LOGIN))
+    }
+
     /// Sorts an error met while connecting: nothing of ours has run yet.
     pub(crate) fn connecting(server: &str, error: &RedisError) -> Self {
         let server = server.to_owned();
@@ -92,13 +101,13 @@ impl StoreError {
             // A wrong password comes as AuthenticationFailed or as the server's WRONGPASS/NOAUTH.
             ErrorKind::AuthenticationFailed => Self::Refused {
                 server,
-                cause: format!("{cause}; check the user and the password in the URL"),
+                cause: format!("{cause}{LOGIN}"),
             },
             ErrorKind::InvalidClientConfig => Self::Input(cause),
             _ => match error.code() {
                 Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Self::Refused {
                     server,
-                    cause: format!("{cause}; check the user and the password in the URL"),
+                    cause: format!("{cause}{LOGIN}"),
                 },
                 Some("ERR") if cause.contains("DB index") => Self::Refused { server, cause },
                 _ => Self::Unavailable { server, cause },
@@ -267,5 +276,13 @@ mod tests {
             assert!(text.contains("unknown command 'HELLO'"), "{text}");
             assert!(!text.contains("S3CR3T"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_refused_login_is_told_from_a_refused_command() {
+        let login = StoreError::logging_in("h:1/0", "WRONGPASS invalid username-password pair");
+        assert!(login.is_login(), "{login}");
+        let command = StoreError::replied("h:1/0", "NOPERM no permissions to run 'lpush'");
+        assert!(!command.is_login(), "{command}");
     }
 }

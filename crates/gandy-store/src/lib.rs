@@ -3,7 +3,8 @@
 //! # Layout
 //! * [`Server`]: where Redis is, with `sentinel` where that changes; [`Line`]: a way to run commands there; [`Wire`]: the
 //!   claim loop's own, with `link` and `resp` under it; `trust`, [`TlsFiles`]: TLS; [`StoreError`], [`Backoff`].
-//! * Pushing: [`Producer`], [`Parcel`]; `durable` where replicas have to acknowledge.
+//! * Pushing: [`Producer`], [`Parcel`]; `durable` where replicas have to acknowledge, `once` behind a caller's key, both on
+//!   `lanes`.
 //! * A worker's life: `life` (register, renew, leave, watch, condemn), `landing` (wait, unland), `cycle` (finish and claim),
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`,
 //!   `peers` (what the others can run).
@@ -26,6 +27,7 @@ mod functions;
 mod heartbeat;
 mod inspect;
 mod landing;
+mod lanes;
 mod life;
 mod line;
 mod link;
@@ -33,6 +35,7 @@ mod lua;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 mod names;
+mod once;
 mod operator;
 mod parcel;
 mod peers;
@@ -68,8 +71,9 @@ pub use landing::{BLOCK, BLOCK_DEADLINE};
 pub use life::Retirement;
 pub use line::Line;
 pub use lua::SCRIPTS;
+pub use once::Once;
 pub use operator::Target;
-pub use parcel::Parcel;
+pub use parcel::{Parcel, Undelivered};
 pub use place::{Entry, Place};
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
 pub use reap::{GiveBack, Guard, Lease, Orphan, Way};

@@ -180,7 +180,16 @@ impl Line {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let mut borrowed = self.borrow().await?;
+        let borrowed = self.borrow().await?;
+        self.each_on(borrowed, commands, blocks).await
+    }
+
+    async fn each_on(
+        &self,
+        mut borrowed: Borrowed,
+        commands: &redis::Pipeline,
+        blocks: Duration,
+    ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
         let reply = self.inner.reply + blocks;
         if !blocks.is_zero() {
             borrowed.connection().set_response_timeout(reply);
@@ -206,6 +215,14 @@ impl Line {
     /// As [`Line::each`], but the first error of any of them is the error of the whole.
     pub(crate) async fn all(&self, commands: &redis::Pipeline) -> Result<Vec<Value>, StoreError> {
         self.each(commands).await?.into_iter().collect()
+    }
+
+    /// The line's present connection for several writes, where another one would not know what came before: `WATCH`.
+    pub(crate) async fn session(&self) -> Result<Session<'_>, StoreError> {
+        match self.borrow().await? {
+            Borrowed::Single(open) => Ok(Session { line: self, open }),
+            Borrowed::Pooled(_) => Err(StoreError::Bug("a pool has no sessions".into())),
+        }
     }
 
     /// Sends a `MULTI`/`EXEC` block; all of it runs or none.
@@ -357,6 +374,32 @@ impl Line {
             }
             (Borrowed::Single(_), Source::Pool(_)) | (Borrowed::Pooled(_), Source::Single(_)) => {}
         }
+    }
+}
+
+/// One connection of a line. It is never opened again: once it is lost, every write on it fails.
+pub(crate) struct Session<'a> {
+    line: &'a Line,
+    open: Open,
+}
+
+impl Session<'_> {
+    /// As [`Line::each`].
+    pub(crate) async fn each(
+        &self,
+        commands: &redis::Pipeline,
+    ) -> Result<Vec<Result<Value, StoreError>>, StoreError> {
+        let borrowed = Borrowed::Single(self.open.clone());
+        self.line.each_on(borrowed, commands, Duration::ZERO).await
+    }
+
+    /// The protocol's error reply as an error, also within the reply to a block.
+    pub(crate) fn raise(&self, value: Value) -> Result<Value, StoreError> {
+        self.line.raise(value)
+    }
+
+    pub(crate) fn read<T: FromRedisValue>(&self, value: Value) -> Result<T, StoreError> {
+        self.line.read(value)
     }
 }
 

@@ -6,7 +6,9 @@
 use std::io::Write;
 
 use gandy_protocol::{Keys, stamp};
-use redis::{Cmd, RedisWrite};
+use redis::{Arg, Cmd, RedisWrite};
+
+use crate::StoreError;
 
 /// At most this many jobs go in one command (I6)…
 const JOBS: usize = 1000;
@@ -21,6 +23,15 @@ pub struct Parcel {
     command: Cmd,
     jobs: usize,
     bytes: usize,
+}
+
+/// A parcel that did not arrive, or perhaps not, and why.
+#[derive(Debug)]
+pub struct Undelivered {
+    /// Why.
+    pub error: StoreError,
+    /// The parcel, byte for byte.
+    pub parcel: Parcel,
 }
 
 impl Parcel {
@@ -98,11 +109,73 @@ impl Parcel {
         self.jobs += 1;
     }
 
+    /// The jobs in their order: when each is to run (milliseconds since the epoch; none: now), and its payload.
+    pub fn payloads(&self) -> impl Iterator<Item = (Option<i64>, &str)> {
+        let text = |arg| match arg {
+            Arg::Simple(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+            _ => "",
+        };
+        // The command and its key come first.
+        let mut words = self.command.args_iter().skip(2).map(text);
+        let scheduled = self.queue.is_none();
+        std::iter::from_fn(move || {
+            let at_ms = match scheduled {
+                true => Some(stamp::from_seconds(words.next()?).unwrap_or_default()),
+                false => None,
+            };
+            Some((at_ms, words.next()?))
+        })
+    }
+
+    /// When the first of jobs that are scheduled is to run, milliseconds since the epoch.
+    #[must_use]
+    pub fn earliest(&self) -> Option<i64> {
+        self.payloads().filter_map(|(at_ms, _)| at_ms).min()
+    }
+
+    /// The same jobs in a command of these bytes.
+    pub(crate) fn of_command(
+        queue: Option<String>,
+        command: Cmd,
+        jobs: usize,
+        bytes: usize,
+    ) -> Self {
+        Self {
+            queue,
+            command,
+            jobs,
+            bytes,
+        }
+    }
+
     pub(crate) fn command(&self) -> &Cmd {
         &self.command
     }
 
     pub(crate) fn into_command(self) -> Cmd {
         self.command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_in_can_be_taken_out() {
+        let keys = Keys::default();
+        let mut queue = Parcel::to_queue(&keys, "q");
+        queue.add(None, &["{\"a\":", "1}"]);
+        queue.add(None, &["{}"]);
+        let jobs: Vec<_> = queue.payloads().collect();
+        assert_eq!(jobs, [(None, "{\"a\":1}"), (None, "{}")]);
+        assert_eq!(queue.earliest(), None);
+        let mut later = Parcel::to_schedule(&keys);
+        for at_ms in [4_000_000_000_500, 4_000_000_000_123, i64::MAX] {
+            later.add(Some(at_ms), &["{}"]);
+        }
+        let times: Vec<_> = later.payloads().filter_map(|(at_ms, _)| at_ms).collect();
+        assert_eq!(times, [4_000_000_000_500, 4_000_000_000_123, i64::MAX]);
+        assert_eq!(later.earliest(), Some(4_000_000_000_123));
     }
 }

@@ -9,5 +9,8 @@ struct Handlers;
 #[doc = include_str!("../../../docs/deploy.md")]
 struct Deploy;
 
+#[doc = include_str!("../../../docs/producers.md")]
+struct Producers;
+
 #[doc = include_str!("../../../docs/sidekiq.md")]
 struct Sidekiq;

@@ -7,14 +7,15 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     task::Poll,
+    time::Duration,
 };
 
 use gandy_protocol::{args, jid::jid};
-use gandy_store::{Parcel, Producer, StoreError};
+use gandy_store::{Parcel, Producer, StoreError, Undelivered};
 
 use crate::{
     Error, Job, Push, Receipt, ambient,
-    client::{Inner, failed},
+    client::{Buffered, Held, Inner, Repeats, Retry, failed, is_far, is_kept},
     mould::Moulds,
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Bulk<'a> {
     /// The slice that the last job went to.
     last: usize,
     flight: Option<Flight<'a>>,
+    /// Time left for repeats: of the whole call, since each of many commands would else wait in its turn.
+    spare: Duration,
 }
 
 /// Jobs that go in one command, each with its place among the results.
@@ -53,7 +56,13 @@ struct Flight<'a> {
     delivery: Delivery<'a>,
 }
 
-type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+type Delivery<'a> = Pin<Box<dyn Future<Output = Delivered> + Send + 'a>>;
+
+/// What became of a command, and how long it was repeated.
+struct Delivered {
+    result: Result<(), Box<Undelivered>>,
+    spent: Duration,
+}
 
 /// Jobs of one type that have no id yet. They get theirs together, and each id is drawn for a job that is there: were the
 /// process or the machine copied then, both would push the same jobs, not different ones under one id.
@@ -91,6 +100,7 @@ impl<'a> Bulk<'a> {
             slices: Vec::new(),
             last: 0,
             flight: None,
+            spare: client.retry.total(),
         }
     }
 
@@ -108,10 +118,29 @@ impl<'a> Bulk<'a> {
                 return false;
             }
         };
-        if let Some(full) = self.write(push, at_ms) {
+        if push.once.is_some() {
+            self.add_alone(push.clone(), at_ms).await;
+        } else if let Some(full) = self.write(push, at_ms) {
             self.send(full).await;
         }
         true
+    }
+
+    /// A job with an idempotency key has a transaction of its own, behind all jobs before it.
+    async fn add_alone(&mut self, mut push: Push, at_ms: Option<i64>) {
+        self.send_all().await;
+        let mut payload = push.record.to_json();
+        let (size, limit) = (payload.len(), self.client.max_payload);
+        let result = match size > limit {
+            true => Err(push.too_large(size, limit)),
+            false => {
+                let spare = Some(&mut self.spare);
+                let client = self.client;
+                let sent = client.send_otherwise(&mut push, at_ms, &mut payload, spare);
+                sent.await
+            }
+        };
+        self.results.push(result);
     }
 
     /// Adds jobs that differ from `push`, which was admitted, in nothing but what `made` holds: there is no middleware, and
@@ -137,11 +166,15 @@ impl<'a> Bulk<'a> {
 
     /// Sends what is left, and gives the results in the order of the jobs.
     pub(crate) async fn finish(mut self) -> Vec<Result<Receipt, Error>> {
+        self.send_all().await;
+        self.results
+    }
+
+    async fn send_all(&mut self) {
         for slice in std::mem::take(&mut self.slices) {
             self.send(slice).await;
         }
         self.land().await;
-        self.results
     }
 
     fn write(&mut self, push: &mut Push, at_ms: Option<i64>) -> Option<Slice> {
@@ -192,8 +225,18 @@ impl<'a> Bulk<'a> {
         if slice.parcel.jobs() == 0 {
             return;
         }
-        let producer = self.producer;
-        let mut delivery: Delivery<'a> = Box::pin(producer.deliver(slice.parcel));
+        let buffer = self.client.buffer();
+        if let Some(buffer) = buffer.filter(|buffer| !buffer.is_empty()) {
+            self.keep(buffer, &slice.parcel, &slice.places, None);
+            return;
+        }
+        // What is kept in memory is repeated there.
+        let retry = match buffer {
+            Some(_) => Retry::never(),
+            None => self.client.retry,
+        };
+        let mut delivery: Delivery<'a> =
+            Box::pin(deliver(self.producer, slice.parcel, retry, self.spare));
         let places = slice.places;
         if let Poll::Ready(outcome) = poll_fn(|cx| Poll::Ready(delivery.as_mut().poll(cx))).await {
             self.tell(&places, outcome);
@@ -211,10 +254,16 @@ impl<'a> Bulk<'a> {
         }
     }
 
-    fn tell(&mut self, places: &[usize], outcome: Result<(), StoreError>) {
-        let Err(error) = outcome else {
+    fn tell(&mut self, places: &[usize], outcome: Delivered) {
+        self.spare = self.spare.saturating_sub(outcome.spent);
+        let Err(undelivered) = outcome.result else {
             return;
         };
+        let Undelivered { error, parcel } = *undelivered;
+        if let Some(buffer) = self.client.buffer().filter(|_| is_kept(&error)) {
+            self.keep(buffer, &parcel, places, Some(&error));
+            return;
+        }
         for &place in places {
             let result = &mut self.results[place];
             if let Ok(receipt) = result {
@@ -222,5 +271,49 @@ impl<'a> Bulk<'a> {
                 *result = Err(failed(jid, error.clone()));
             }
         }
+    }
+
+    /// Keeps a command's jobs in memory, as far as there is room.
+    fn keep(
+        &mut self,
+        buffer: &Buffered,
+        parcel: &Parcel,
+        places: &[usize],
+        error: Option<&StoreError>,
+    ) {
+        for (&place, (at_ms, payload)) in places.iter().zip(parcel.payloads()) {
+            let result = &mut self.results[place];
+            if let Ok(receipt) = result {
+                let job = Held {
+                    jid: std::mem::take(&mut receipt.jid),
+                    queue: parcel.queue().map(str::to_owned),
+                    at_ms,
+                    payload: payload.to_owned(),
+                    once: None,
+                };
+                *result = buffer.keep(job, error.cloned());
+            }
+        }
+    }
+}
+
+async fn deliver(producer: &Producer, parcel: Parcel, retry: Retry, spare: Duration) -> Delivered {
+    let mut repeats = Repeats::new(retry, spare.min(retry.total()));
+    let mut parcel = parcel;
+    let result = loop {
+        let mut undelivered = match producer.deliver(parcel).await {
+            Ok(()) => break Ok(()),
+            Err(undelivered) => undelivered,
+        };
+        let safe = || is_far(undelivered.parcel.earliest());
+        if !repeats.again(&undelivered.error, safe).await {
+            undelivered.error = repeats.verdict(undelivered.error);
+            break Err(undelivered);
+        }
+        parcel = undelivered.parcel;
+    };
+    Delivered {
+        result,
+        spent: repeats.spent(),
     }
 }

@@ -1,7 +1,7 @@
 //! Pushing jobs from an application.
 //!
-//! Not here: how a client is built (`builder`), what a push is made of (`push`), how many share a command (`bulk`), and
-//! pushes that wait for replicas (`durable`).
+//! Not here: how a client is built (`builder`), what a push is made of (`push`), how many share a command (`bulk`), pushes
+//! that wait for replicas (`durable`), and what becomes of those that fail (`rescue`, `retry`, `buffer`, `once`).
 
 use std::{
     sync::Arc,
@@ -18,11 +18,22 @@ use crate::{
     testing::Recorder,
 };
 
+mod buffer;
 mod builder;
+mod drain;
 mod durable;
+mod held;
+mod once;
+mod rescue;
+mod retry;
 
+pub use buffer::{Buffer, DropCause, Dropped};
 pub use builder::ClientBuilder;
 pub use durable::DurableReceipt;
+pub(crate) use held::{Buffered, Held, is_kept};
+pub(crate) use once::{KEPT, Once};
+pub use retry::Retry;
+pub(crate) use retry::{Repeats, is_far};
 
 /// Pushes jobs. Clone it freely: one per application is enough, since concurrent pushes of all clones are pipelined on
 /// one connection. A push whose future is dropped half-way leaves the client usable.
@@ -36,17 +47,19 @@ pub(crate) struct Inner {
     stamps: StampFormat,
     pub(crate) max_payload: usize,
     middleware: Vec<Box<dyn ClientMiddleware>>,
+    pub(crate) retry: Retry,
 }
 
 enum Target {
     Redis(Producer),
+    Buffered(Buffered),
     Test(Recorder),
 }
 
 /// What became of a pushed job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The job's id.
+    /// The job's id; of a duplicate that of the first.
     pub jid: String,
     /// Where it is.
     pub outcome: Outcome,
@@ -60,6 +73,11 @@ pub enum Outcome {
     Enqueued,
     /// In `schedule`; Redis acknowledged it.
     Scheduled,
+    /// In this process' memory, behind all that is kept there: Redis is away, or did not answer. See [`Buffer`].
+    Buffered,
+    /// Nowhere: one was pushed before under its idempotency key. Where that is this very push, in an earlier try that
+    /// was not answered, the receipt's id is its own.
+    Duplicate,
     /// Nowhere: a client middleware stopped it.
     Stopped,
 }
@@ -109,7 +127,7 @@ impl Client {
     /// # Errors
     /// The server cannot be reached, refuses, or is too old.
     pub async fn check(&self) -> Result<Vec<Caution>, Error> {
-        let Target::Redis(producer) = &self.inner.target else {
+        let Some(producer) = self.inner.producer() else {
             return Ok(Vec::new());
         };
         let line = producer.line();
@@ -163,7 +181,8 @@ impl Client {
     /// Pushes many jobs, up to 1,000 in one command. The results stand in the order of the jobs.
     ///
     /// Jobs are taken from the iterator while those before them are on their way, so that any number of them needs the
-    /// memory of a few commands and of the results. [`Job::options`] is asked once.
+    /// memory of a few commands and of the results. [`Job::options`] is asked once. A command that fails is repeated as
+    /// [`Retry`] says, within its time for the whole call, or kept by a [`Buffer`], job by job as far as there is room.
     pub async fn push_all<J: Job>(
         &self,
         jobs: impl IntoIterator<Item = J>,
@@ -215,25 +234,29 @@ impl Client {
             Ok(at_ms) => at_ms,
             Err(result) => return *result,
         };
-        let payload = push.record.to_json();
+        let mut payload = push.record.to_json();
         let (size, limit) = (payload.len(), self.inner.max_payload);
         if size > limit {
             return Err(push.too_large(size, limit));
         }
-        match &self.inner.target {
-            Target::Redis(producer) => {
-                let sent = producer.push(push.goal(at_ms), &payload).await;
-                if let Err(error) = sent {
-                    return Err(failed(push.record.jid, error));
+        let inner = &self.inner;
+        match inner.at_once() {
+            Some(producer) if push.once.is_none() => {
+                match producer.push(push.goal(at_ms), &payload).await {
+                    Ok(()) => Ok(push.receipt(at_ms)),
+                    Err(error) => inner.rescue(&mut push, at_ms, &mut payload, error).await,
                 }
             }
-            Target::Test(recorder) => recorder.record(payload, at_ms).await,
+            _ => {
+                inner
+                    .send_otherwise(&mut push, at_ms, &mut payload, None)
+                    .await
+            }
         }
-        Ok(push.receipt(at_ms))
     }
 
     /// Pushes many prepared jobs, up to 1,000 of one queue in one command. The results stand in the order of `pushes`,
-    /// which are taken as by [`Client::push_all`].
+    /// which are taken as by [`Client::push_all`]. Those with an idempotency key go one by one, behind all before them.
     pub async fn send_all(
         &self,
         pushes: impl IntoIterator<Item = Push>,
@@ -252,16 +275,56 @@ impl Client {
         bulk.finish().await
     }
 
+    /// How many pushes are kept in memory now; without a [`Buffer`] none.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.inner.buffer().map_or(0, Buffered::len)
+    }
+
+    /// Waits up to `timeout` until no push is kept in memory any more. Call it before the process ends: what is kept then
+    /// is lost. Pushes that are still awaited elsewhere are not waited for. Without a [`Buffer`] it returns at once.
+    ///
+    /// # Errors
+    /// [`Error::Unflushed`] says how many are left, and which.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        match self.inner.buffer() {
+            Some(buffer) => buffer.flush(timeout).await,
+            None => Ok(()),
+        }
+    }
+
     /// None: a test's client, to which jobs go one by one.
     fn bulk(&self, jobs: usize) -> Option<Bulk<'_>> {
-        match &self.inner.target {
-            Target::Redis(producer) => Some(Bulk::new(&self.inner, producer, jobs)),
-            Target::Test(_) => None,
-        }
+        let producer = self.inner.producer()?;
+        Some(Bulk::new(&self.inner, producer, jobs))
     }
 }
 
 impl Inner {
+    pub(crate) fn producer(&self) -> Option<&Producer> {
+        match &self.target {
+            Target::Redis(producer) => Some(producer),
+            Target::Buffered(buffered) => Some(buffered.producer()),
+            Target::Test(_) => None,
+        }
+    }
+
+    pub(crate) fn buffer(&self) -> Option<&Buffered> {
+        match &self.target {
+            Target::Buffered(buffered) => Some(buffered),
+            Target::Redis(_) | Target::Test(_) => None,
+        }
+    }
+
+    /// Where a push may go at once: Redis, unless others wait for it in memory.
+    fn at_once(&self) -> Option<&Producer> {
+        match &self.target {
+            Target::Redis(producer) => Some(producer),
+            Target::Buffered(buffered) if buffered.is_empty() => Some(buffered.producer()),
+            Target::Buffered(_) | Target::Test(_) => None,
+        }
+    }
+
     /// Middleware and checks. `Ok` is the time it is scheduled for, if it is; an `Err` is the push's final result.
     pub(crate) fn admit(
         &self,
@@ -296,9 +359,9 @@ impl Inner {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let target = match &self.inner.target {
-            Target::Redis(producer) => producer.line().server().address(),
-            Target::Test(_) => "a test",
+        let target = match self.inner.producer() {
+            Some(producer) => producer.line().server().address(),
+            None => "a test",
         };
         f.debug_struct("Client")
             .field("target", &target)

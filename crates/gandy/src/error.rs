@@ -40,6 +40,41 @@ pub enum Error {
         /// Why it is not known how many have it, where that is so.
         source: Option<StoreError>,
     },
+    /// Redis is away and the client's [`crate::Buffer`] is full: the job is nowhere. Slow down, or tell whoever waits.
+    #[error(
+        "Redis is away and the buffer is full with {jobs} of {max_jobs} jobs and {bytes} of {max_bytes} bytes: job {jid} \
+         of {size} bytes is not kept. Push it again later, or raise Buffer::jobs or Buffer::bytes"
+    )]
+    BufferFull {
+        /// The job's id.
+        jid: String,
+        /// Bytes of its payload.
+        size: usize,
+        /// Jobs that are kept.
+        jobs: usize,
+        /// Bytes of their payloads.
+        bytes: usize,
+        /// The buffer's limit of jobs.
+        max_jobs: usize,
+        /// The buffer's limit of bytes.
+        max_bytes: usize,
+    },
+    /// [`crate::Client::flush`] ended before the buffer was empty. The jobs are still kept: flush again, or lose them with
+    /// the process. Those that are on their way at this moment are counted and have no id here.
+    #[error(
+        "{remaining} jobs are still kept in memory after {} ms{}: {}", .timeout.as_millis(), because(.source.as_ref()),
+        listed(.jids)
+    )]
+    Unflushed {
+        /// How many jobs are kept.
+        remaining: usize,
+        /// The ids of those that wait, the oldest first.
+        jids: Vec<String>,
+        /// How long it was waited.
+        timeout: Duration,
+        /// What was seen of Redis last.
+        source: Option<StoreError>,
+    },
     /// The job's arguments cannot be written as a JSON array.
     #[error(transparent)]
     Args(#[from] ArgsError),
@@ -70,6 +105,7 @@ impl Error {
         match self {
             Self::Store(error) => error.kind(),
             Self::Unknown { .. } | Self::NotReplicated { .. } => Kind::Unknown,
+            Self::BufferFull { .. } | Self::Unflushed { .. } => Kind::Retry,
             Self::Args(_) | Self::Record(_) | Self::TooLarge { .. } | Self::Config(_) => {
                 Kind::Input
             }
@@ -83,4 +119,15 @@ impl Error {
 
 fn because(source: Option<&StoreError>) -> String {
     source.map_or_else(String::new, |error| format!(" ({error})"))
+}
+
+/// The first of many ids.
+fn listed(jids: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = jids.iter().take(SHOWN).map(String::as_str);
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if jids.len() > SHOWN {
+        text += ", …";
+    }
+    text
 }

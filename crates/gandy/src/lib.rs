@@ -2,7 +2,8 @@
 //!
 //! A job whose push Redis acknowledged runs at least once: to success, to a retry, or into the dead set, whatever crashes.
 //!
-//! * [`Job`] is what is pushed, [`Client`] pushes it, [`Push`] gives a single push its own options.
+//! * [`Job`] is what is pushed, [`Client`] pushes it, [`Push`] gives a single push its own options; [`Retry`] and [`Buffer`]
+//!   say what becomes of pushes while Redis is away.
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
 //! * [`Inspect`] looks at queues, sets and processes; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
@@ -35,7 +36,10 @@ pub mod testing;
 #[cfg(feature = "worker")]
 mod worker;
 
-pub use client::{Client, ClientBuilder, ClientMiddleware, DurableReceipt, Flow, Outcome, Receipt};
+pub use client::{
+    Buffer, Client, ClientBuilder, ClientMiddleware, DropCause, Dropped, DurableReceipt, Flow,
+    Outcome, Receipt, Retry,
+};
 pub use error::Error;
 #[cfg(feature = "derive")]
 pub use gandy_derive::Job;

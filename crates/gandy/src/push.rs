@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gandy_protocol::{JobRecord, RetrySetting, Stamp, args, jid::jid};
 use gandy_store::Goal;
 
-use crate::{Error, Job, JobOptions, Outcome, Receipt, ambient};
+use crate::{
+    Error, Job, JobOptions, Outcome, Receipt, ambient,
+    client::{KEPT, Once},
+};
 
 /// A job to push, with options of its own. Make one with [`Push::new`] or [`Push::raw`], hand it to
 /// [`crate::Client::send`].
@@ -23,6 +26,8 @@ use crate::{Error, Job, JobOptions, Outcome, Receipt, ambient};
 pub struct Push {
     pub(crate) record: JobRecord,
     pub(crate) when: When,
+    /// In a box: few pushes have one, and all are moved.
+    pub(crate) once: Option<Box<Once>>,
 }
 
 /// When a job is to run.
@@ -49,6 +54,7 @@ impl Push {
         Self {
             record: JobRecord::new(class, args, jid(ambient::bytes()), created),
             when: When::Now,
+            once: None,
         }
     }
 
@@ -64,6 +70,7 @@ impl Push {
         Ok(Self {
             record: line.record,
             when,
+            once: None,
         })
     }
 
@@ -146,6 +153,32 @@ impl Push {
         self
     }
 
+    /// Pushes at most one job under `key` within 24 hours: a second push with it pushes nothing, and its receipt has
+    /// [`Outcome::Duplicate`] and the id of the first. So a push whose outcome is unknown, of a request that a customer
+    /// sends twice or of a program that is run again can be repeated.
+    ///
+    /// The key is the caller's own and holds for all classes and queues of a namespace: say what it is for, as in
+    /// `invoice:7:reminder`. It is remembered in the same step in which the job is pushed, whether or not the job has run
+    /// since, and costs a key in Redis for as long. Such a push takes two round trips, on a connection of its own. Where
+    /// Redis evicts keys, or loses them in a failover, a second push is a second job.
+    ///
+    /// ```
+    /// # use gandy::Push;
+    /// let push = Push::raw("Remind", "[7]").idempotency_key("invoice:7:reminder");
+    /// ```
+    #[must_use]
+    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
+        self.idempotency_key_for(key, KEPT)
+    }
+
+    /// As [`Push::idempotency_key`], remembered for so long from the push on, 1 s to 366 days, on Redis' clock.
+    #[must_use]
+    pub fn idempotency_key_for(mut self, key: impl Into<String>, kept: Duration) -> Self {
+        let key = key.into();
+        self.once = Some(Box::new(Once { key, kept }));
+        self
+    }
+
     /// A field of your own, as raw JSON, kept through every hop.
     ///
     /// # Errors
@@ -177,6 +210,17 @@ impl Push {
         Receipt {
             jid: std::mem::take(&mut self.record.jid),
             outcome: at_ms.map_or(Outcome::Enqueued, |_| Outcome::Scheduled),
+        }
+    }
+
+    /// As [`Push::receipt`]; `first` is the job that has its idempotency key.
+    pub(crate) fn receipt_or(&mut self, at_ms: Option<i64>, first: Option<String>) -> Receipt {
+        match first {
+            Some(jid) => Receipt {
+                jid,
+                outcome: Outcome::Duplicate,
+            },
+            None => self.receipt(at_ms),
         }
     }
 

@@ -23,7 +23,10 @@
 //! # Ok(()) }
 //! ```
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use gandy_protocol::{Payload, args};
 
@@ -32,7 +35,12 @@ use crate::{
     BlockingHandler, Context, Handler, HandlerOptions, JobError, Middleware, RawHandler,
     registry::Registry,
 };
-use crate::{Client, Job, client::ClientBuilder};
+use tokio::time::Instant;
+
+use crate::{
+    Client, Job,
+    client::{ClientBuilder, Once},
+};
 
 /// A client that keeps what is pushed, and the jobs it keeps.
 #[must_use]
@@ -74,6 +82,8 @@ pub struct Jobs {
 #[derive(Debug, Default)]
 struct State {
     kept: Vec<Kept>,
+    /// Idempotency keys: the job's id, and when it is forgotten, on tokio's clock, so that tests can pause it.
+    keys: HashMap<String, (String, Instant)>,
     #[cfg(feature = "worker")]
     failures: Vec<Failure>,
 }
@@ -129,7 +139,7 @@ impl Jobs {
         self.len() == 0
     }
 
-    /// Forgets them all.
+    /// Forgets them all, and all idempotency keys.
     pub fn clear(&self) {
         *self.state() = State::default();
     }
@@ -254,6 +264,19 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
+    /// The job that has the key already; else it is this one's from now on.
+    pub(crate) fn first(&self, once: &Once, jid: &str) -> Option<String> {
+        let (mut state, now) = (self.jobs.state(), Instant::now());
+        match state.keys.get(&once.key) {
+            Some((first, until)) if *until > now => Some(first.clone()),
+            _ => {
+                let until = now + once.kept;
+                state.keys.insert(once.key.clone(), (jid.to_owned(), until));
+                None
+            }
+        }
+    }
+
     pub(crate) async fn record(&self, payload: String, at_ms: Option<i64>) {
         let Ok(payload) = Payload::parse(payload.into_bytes()) else {
             return;

@@ -19,6 +19,7 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy push Mailer 42 --queue low --retry 3           on another queue, with three retries
   gandy push Mailer 42 --in 1h30m                      later
   gandy push Mailer 42 --at 2026-12-24T18:00:00+01:00  at a time; one that has passed means now
+  gandy push Invoice 7 --idempotency-key invoice:7     once: run again within a day it pushes nothing
   gandy push --stdin < jobs.jsonl                      many: one JSON object in each line, such as
     {"class":"Mailer","args":[42,"hello"],"queue":"low","retry":3,"at":1795398104.5,"tags":["import"]}
 
@@ -26,7 +27,8 @@ const EXAMPLES: &str = r#"EXAMPLES
 job. It says how many jobs Redis acknowledged and, when it stopped early, from which line on to go on.
 
 JSON
-  {"jid":"…","class":"Mailer","queue":"default","outcome":"enqueued"}    or "scheduled", or "unknown" (exit code 75)
+  {"jid":"…","class":"Mailer","queue":"default","outcome":"enqueued"}    or "scheduled", "duplicate" (the jid is
+    the first one's), or "unknown" (exit code 75)
   --stdin: {"acknowledged":2500,"unknown":0,"first_unacknowledged_line":null,"error":null}
 
 Exit codes and environment: gandy --help"#;
@@ -58,12 +60,20 @@ pub(crate) struct PushArgs {
     #[arg(long, value_name = "RFC3339", value_parser = instant)]
     at: Option<i64>,
 
-    /// Retry so often: a number, false for never, true for as often as the worker says [default: true]
+    /// Retry so often: a number, false for never, true for what the worker says [default: true]
     #[arg(long, value_name = "N|false", allow_negative_numbers = true, value_parser = retry)]
     retry: Option<RetrySetting>,
 
+    /// Push nothing if a job was pushed under this key before; print that one's jid
+    #[arg(long, value_name = "KEY", value_parser = key)]
+    idempotency_key: Option<String>,
+
+    /// Remember the key for so long, 1s to 366d [default: 1d]
+    #[arg(long, value_name = "SPAN", requires = "idempotency_key", value_parser = parse_span)]
+    r#for: Option<Duration>,
+
     /// Push one job for each line of standard input
-    #[arg(long, conflicts_with_all = ["class", "args", "queue", "in", "at", "retry"])]
+    #[arg(long, conflicts_with_all = ["class", "args", "queue", "in", "at", "retry", "idempotency_key", "for"])]
     stdin: bool,
 }
 
@@ -80,7 +90,7 @@ pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<(), Failure>
         return bulk::run(common).await;
     }
     let push = push(args)?;
-    let (jid, class, queue) = (
+    let (mut jid, class, queue) = (
         push.id().to_owned(),
         push.class().to_owned(),
         push.record().queue.clone(),
@@ -89,6 +99,10 @@ pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<(), Failure>
     let sent = client.send(push).await.map_err(Failure::from);
     let outcome = match &sent {
         Ok(receipt) if receipt.outcome == Outcome::Scheduled => "scheduled",
+        Ok(receipt) if receipt.outcome == Outcome::Duplicate => {
+            jid.clone_from(&receipt.jid);
+            "duplicate"
+        }
         Ok(_) => "enqueued",
         Err(failure) if failure.code == exit::UNKNOWN => "unknown",
         Err(_) => return sent.map(drop),
@@ -106,6 +120,11 @@ pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<(), Failure>
         Ok(())
     };
     if let Err(failure) = sent {
+        if args.idempotency_key.is_some() {
+            return Err(
+                failure.and("Run it again with the same key: it pushes only what is not there.")
+            );
+        }
         let look = format!(
             "Look for it with: gandy jobs {}",
             if args.delayed() {
@@ -118,11 +137,18 @@ pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<(), Failure>
             .and(&printable(&look))
             .and("If it is not there and no worker ran it, push it again."));
     }
+    if outcome == "duplicate" {
+        output::note("a job was pushed under that key before; nothing is pushed now");
+    }
     if args.at.is_some() && outcome == "enqueued" {
         output::note("that time has passed, so the job runs now");
     }
     // Whoever cannot read the jid must still not push again.
-    shown.map_err(|failure| failure.and(&format!("The job {jid} was pushed.")))
+    let pushed = match outcome {
+        "duplicate" => format!("The job {jid} was pushed before, nothing now."),
+        _ => format!("The job {jid} was pushed."),
+    };
+    shown.map_err(|failure| failure.and(&printable(&pushed)))
 }
 
 impl PushArgs {
@@ -148,6 +174,11 @@ fn push(args: &PushArgs) -> Result<Push, Failure> {
     if let Some(at_ms) = args.at {
         push = push.at_millis(at_ms);
     }
+    match (&args.idempotency_key, args.r#for) {
+        (Some(key), Some(kept)) => push = push.idempotency_key_for(key, kept),
+        (Some(key), None) => push = push.idempotency_key(key),
+        (None, _) => {}
+    }
     Ok(push)
 }
 
@@ -166,6 +197,13 @@ fn class(text: &str) -> Result<String, String> {
 fn queue(text: &str) -> Result<String, String> {
     QueueName::check(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
+}
+
+fn key(text: &str) -> Result<String, String> {
+    match text.is_empty() {
+        true => Err("name what the job is for, such as invoice:7".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn instant(text: &str) -> Result<i64, String> {

@@ -34,6 +34,7 @@ fn all(keys: &Keys) -> Vec<String> {
         keys.inflight(&id),
         keys.landing("low"),
         keys.recovered("b5de70b63090decd6440fd9e"),
+        keys.pushed("invoice:7"),
         keys.reasons(),
         keys.promoter(),
     ]
@@ -49,6 +50,7 @@ fn every_key_has_its_row_in_order() {
                 .replace("<queue>", "low")
                 .replace("<class>", "OkJob")
                 .replace("<jid>", "b5de70b63090decd6440fd9e")
+                .replace("<key>", "invoice:7")
                 .replace("YYYY-MM-DD", "2026-11-23")
                 .replace("j|YYMMDD|H:MM", "j|261123|1:41")
                 .replace("j|YYMMDD|H:M", "j|261123|1:4")

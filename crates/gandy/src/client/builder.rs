@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gandy_protocol::{Keys, StampFormat};
 use gandy_store::{Line, Producer, Server};
 
-use super::{Client, ClientMiddleware, Inner, Target};
+use super::{Buffer, Client, ClientMiddleware, Inner, Retry, Target, held::Buffered};
 use crate::{Error, testing::Recorder};
 
 /// Builds a [`Client`]; see [`Client::builder`].
@@ -16,6 +16,8 @@ pub struct ClientBuilder {
     stamps: StampFormat,
     max_payload: Option<usize>,
     middleware: Vec<Box<dyn ClientMiddleware>>,
+    retry: Retry,
+    buffer: Option<Buffer>,
 }
 
 impl std::fmt::Debug for ClientBuilder {
@@ -64,20 +66,39 @@ impl ClientBuilder {
         self
     }
 
+    /// How pushes that fail are repeated. Default: for 1 s, what surely had no effect.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Keeps pushes in memory while Redis is away. Default: their callers are told. What is kept is not repeated as
+    /// [`ClientBuilder::retry`] says but until Redis takes it.
+    #[must_use]
+    pub fn buffer(mut self, buffer: Buffer) -> Self {
+        self.buffer = Some(buffer);
+        self
+    }
+
     /// A client that connects when it first pushes.
     ///
     /// # Errors
-    /// A wrong URL in the environment, or a namespace that cannot be one.
+    /// A wrong URL in the environment, a namespace that cannot be one, or a buffer that keeps nothing.
     pub fn build(mut self) -> Result<Client, Error> {
         let server = match self.server.take() {
             Some(server) => server,
             None => Server::from_env()?,
         };
         let keys = Keys::new(&self.namespace).map_err(|error| Error::config(error.to_string()))?;
+        let buffer = self.buffer.take();
+        buffer.as_ref().map_or(Ok(()), Buffer::check)?;
         let reply = server.patience().reply;
-        Ok(self.over(Target::Redis(Producer::new(Line::single(
-            server, keys, reply,
-        )))))
+        let producer = Producer::new(Line::single(server, keys, reply));
+        Ok(self.over(match buffer {
+            Some(buffer) => Target::Buffered(Buffered::new(producer, buffer)),
+            None => Target::Redis(producer),
+        }))
     }
 
     /// A client that connects now and checks the server's version.
@@ -101,6 +122,7 @@ impl ClientBuilder {
                 stamps: self.stamps,
                 max_payload: self.max_payload.unwrap_or(1 << 20),
                 middleware: self.middleware,
+                retry: self.retry,
             }),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gandy_store::DURABLE_MAX;
 
-use super::{Client, Outcome, Target, failed};
+use super::{Client, Outcome, Repeats, Target, failed, is_far};
 use crate::{Error, Job, Push};
 
 /// What became of a job that replicas had to acknowledge.
@@ -25,7 +25,8 @@ impl Client {
     /// `WAIT` is no transaction: a job that too few replicas have is enqueued all the same, and may run. It protects from
     /// the loss of the primary, not of all at once: what a replica acknowledged is in its memory. A push costs a round trip
     /// to the replicas; up to eight of a client are under way at once, on connections of their own. The user in the URL
-    /// needs the right `+wait`.
+    /// needs the right `+wait`. What surely had no effect is repeated as [`crate::Retry`] says; a [`crate::Buffer`] does not
+    /// keep it, nor does it queue behind what is kept there: memory is not what was asked for. It takes no idempotency key.
     ///
     /// ```no_run
     /// # use gandy::{Client, Error, Job};
@@ -64,6 +65,10 @@ impl Client {
         timeout: Duration,
     ) -> Result<DurableReceipt, Error> {
         check(replicas, timeout)?;
+        let keyed = "a durable push takes no idempotency key; use one or the other";
+        if push.once.is_some() {
+            return Err(Error::config(keyed));
+        }
         let at_ms = match self.inner.admit(&mut push) {
             Ok(at_ms) => at_ms,
             Err(result) => {
@@ -79,18 +84,29 @@ impl Client {
         if size > limit {
             return Err(push.too_large(size, limit));
         }
-        let acknowledged = match &self.inner.target {
-            Target::Redis(producer) => {
-                let goal = push.goal(at_ms);
-                let sent = producer.push_durable(goal, &payload, replicas, timeout);
-                match sent.await {
-                    Ok(acknowledged) => acknowledged,
-                    Err(error) => return Err(failed(push.record.jid, error)),
-                }
-            }
-            Target::Test(recorder) => {
+        // A middleware may have given it one.
+        if push.once.is_some() {
+            return Err(Error::config(keyed));
+        }
+        let acknowledged = match (&self.inner.target, self.inner.producer()) {
+            (Target::Test(recorder), _) => {
                 recorder.record(payload, at_ms).await;
                 Ok(replicas)
+            }
+            (_, None) => Ok(0),
+            (_, Some(producer)) => {
+                let mut repeats = Repeats::new(self.inner.retry, self.inner.retry.total());
+                loop {
+                    let goal = push.goal(at_ms);
+                    let sent = producer.push_durable(goal, &payload, replicas, timeout);
+                    let error = match sent.await {
+                        Ok(acknowledged) => break acknowledged,
+                        Err(error) => error,
+                    };
+                    if !repeats.again(&error, || is_far(at_ms)).await {
+                        return Err(failed(push.record.jid, repeats.verdict(error)));
+                    }
+                }
             }
         };
         let receipt = push.receipt(at_ms);
@@ -151,6 +167,9 @@ mod tests {
             assert_eq!(error.kind(), Kind::Input);
             assert!(error.to_string().contains(words), "{error}");
         }
+        let push = Push::raw("A", "[]").idempotency_key("k");
+        let error = client.send_durable(push, 1, second).await.unwrap_err();
+        assert!(error.to_string().contains("no idempotency key"), "{error}");
         assert!(jobs.all().is_empty());
     }
 
