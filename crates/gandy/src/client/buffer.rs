@@ -19,7 +19,7 @@ pub(super) type Hook = Arc<dyn Fn(&Dropped) + Send + Sync>;
 /// [`crate::ClientBuilder::buffer`].
 ///
 /// A push that Redis did not take because it cannot be reached, is loading, or has become a replica, or that it did not
-/// answer, is kept, and its caller is told [`Outcome::Buffered`]. While jobs are kept every later push queues behind them.
+/// answer, is kept, and its caller is told [`Outcome::Buffered`](crate::Outcome::Buffered). While jobs are kept every later push queues behind them.
 /// A task of the runtime in which the first was kept pushes them, up to 100 in one write, with the same ids and bytes, as
 /// soon as Redis takes them.
 ///
