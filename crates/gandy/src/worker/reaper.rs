@@ -1,5 +1,5 @@
-//! Gives back what dead processes held. The worker with the promoter's duty reaps; all others keep watch with it, so that
-//! what it sees can be believed whoever has the duty, and for how long (I8).
+//! Gives back what dead processes held. The worker with the promoter's duty reaps, and a few others beside it; all keep
+//! watch with it, so that what it sees can be believed whoever has the duty, and for how long (I8).
 
 use std::{
     collections::HashSet,
@@ -22,9 +22,12 @@ use super::{
     recovery,
 };
 
-/// How often who has the duty looks at the fleet: a dead process' jobs are back within 5 s where its connections are seen,
-/// and else within 20 s, which is the lease of 15 s and a change of duty (P2).
+/// How often the fleet is looked at, by who has the duty and by the first few: a dead process' jobs are back within 5 s
+/// where its connections are seen, and else within 20 s, which is the lease of 15 s and a change of duty (P2).
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many look beside who has the duty. When that one was killed again and again within its two looks, the jobs of others
+/// came back after 10 s.
+const LOOKERS: usize = 4;
 /// How often all others say that they watch, and how often landing lists are looked at.
 const EVERY: Duration = Duration::from_secs(3);
 /// How often the key space is swept for what nobody knows.
@@ -52,6 +55,8 @@ const _: () = assert!(
 pub(crate) struct Reaper {
     core: Arc<Core>,
     on_duty: Arc<AtomicBool>,
+    /// This worker looks though it is not on duty.
+    looks: bool,
     missing: Missing,
     next_round: Option<Instant>,
     next_sweep: Option<Instant>,
@@ -64,6 +69,7 @@ impl Reaper {
         Self {
             core: Arc::clone(core),
             on_duty: Arc::clone(on_duty),
+            looks: false,
             missing: Missing::default(),
             next_round: None,
             next_sweep: None,
@@ -71,18 +77,21 @@ impl Reaper {
         }
     }
 
-    async fn bury_the_dead(&mut self, now: Instant) -> Result<(), StoreError> {
+    /// Looks at the fleet, and declares dead who is. Those who were.
+    async fn bury_the_dead(&mut self, now: Instant) -> Result<Vec<Identity>, StoreError> {
         let leases = self.core.chores.leases().await?;
+        self.looks = self.is_among_the_first(leases.iter().map(|(identity, _)| identity));
+        let mut dead = Vec::new();
         let mut seen = Vec::new();
         for (identity, lease) in leases {
             match lease {
-                Lease::Gone => self.condemn(&identity, None).await?,
+                Lease::Gone => dead.extend(self.condemn(identity, None).await?),
                 Lease::Holds(Some(trace)) => seen.push((identity, trace)),
                 Lease::Holds(None) => {}
             }
         }
         let Some(own) = self.core.present().and_then(|life| life.trace()) else {
-            return Ok(());
+            return Ok(dead);
         };
         let line = &self.core.chores;
         let traces: Vec<Trace> = seen.iter().map(|(_, trace)| trace.clone()).collect();
@@ -90,32 +99,48 @@ impl Reaper {
         seen.retain(|(_, trace)| gone.contains(&trace.id));
         let long = self.missing.look(seen, now);
         if long.is_empty() {
-            return Ok(());
+            return Ok(dead);
         }
         // It may live and have lost this connection only: all of its go by one name.
         let Some(names) = line.connected(&own).await? else {
-            return Ok(());
+            return Ok(dead);
         };
         for (identity, trace) in long {
             if !names.contains(&trace.name) {
-                self.condemn(&identity, Some(&trace)).await?;
+                dead.extend(self.condemn(identity, Some(&trace)).await?);
             }
         }
-        Ok(())
+        Ok(dead)
     }
 
-    async fn condemn(&self, identity: &Identity, gone: Option<&Trace>) -> Result<(), StoreError> {
-        if self.core.chores.condemn(identity, LEASE, gone).await? == Retirement::Moved {
-            let lease = if gone.is_some() { "holds" } else { "is gone" };
-            let connections = if gone.is_some() { "gone" } else { "unseen" };
-            tracing::warn!(
-                identity = identity.as_str(),
-                lease,
-                connections,
-                "a worker is dead; its jobs are given back"
-            );
+    /// Whether this worker is one of those that look beside the one on duty.
+    fn is_among_the_first<'a>(&self, fleet: impl Iterator<Item = &'a Identity>) -> bool {
+        let Some(life) = self.core.present() else {
+            return false;
+        };
+        let before = fleet.filter(|identity| **identity < life.identity);
+        before.take(LOOKERS).count() < LOOKERS
+    }
+
+    /// The same identity if it was declared dead now.
+    async fn condemn(
+        &self,
+        identity: Identity,
+        gone: Option<&Trace>,
+    ) -> Result<Option<Identity>, StoreError> {
+        let condemned = self.core.chores.condemn(&identity, LEASE, gone).await?;
+        if condemned != Retirement::Moved {
+            return Ok(None);
         }
-        Ok(())
+        let lease = if gone.is_some() { "holds" } else { "is gone" };
+        let connections = if gone.is_some() { "gone" } else { "unseen" };
+        tracing::warn!(
+            identity = identity.as_str(),
+            lease,
+            connections,
+            "a worker is dead; its jobs are given back"
+        );
+        Ok(Some(identity))
     }
 
     /// What lay in a landing list in two rounds: its bell's worker died before it could claim.
@@ -176,24 +201,38 @@ impl Chore for Reaper {
         if round {
             // A little less at random, so that watchers do not march in step.
             self.next_round = Some(now + EVERY.mul_f64(0.7 + 0.2 * fastrand::f64()));
+            self.core.chores.watch(GAP).await?;
+            if !on_duty && !self.looks {
+                let fleet = self.core.chores.fleet().await?;
+                self.looks = self.is_among_the_first(fleet.iter());
+            }
         }
-        if !round && !on_duty {
+        if !on_duty && !self.looks {
             return Ok(LOOK_EVERY.mul_f64(0.8));
         }
-        self.core.chores.watch(GAP).await?;
+        // What is bound in time comes first, and one process whose jobs cannot be given back holds up no other.
+        let mut outcome = Ok(());
+        let mut dead = match self.bury_the_dead(now).await {
+            Ok(dead) => dead,
+            Err(error) => {
+                outcome = Err(error);
+                Vec::new()
+            }
+        };
         if on_duty {
-            // What is bound in time comes first, and one process whose jobs cannot be given back holds up no other.
-            let mut outcome = self.bury_the_dead(now).await;
-            for identity in self.core.chores.dying().await? {
-                outcome = outcome
-                    .and(give_back_dead(&self.core.chores, &self.core.config, &identity).await);
-            }
-            if round {
-                outcome = outcome.and(self.clear_landings().await);
-            }
-            outcome.and(self.sweep(now).await)?;
+            dead = self.core.chores.dying().await?;
         }
-        Ok(LOOK_EVERY)
+        for identity in dead {
+            let given_back = give_back_dead(&self.core.chores, &self.core.config, &identity);
+            outcome = outcome.and(given_back.await);
+        }
+        if on_duty && round {
+            outcome = outcome.and(self.clear_landings().await);
+        }
+        if on_duty {
+            outcome = outcome.and(self.sweep(now).await);
+        }
+        outcome.map(|()| LOOK_EVERY)
     }
 }
 
