@@ -166,6 +166,11 @@ impl History {
     pub fn report_with_held(&self, held: &BTreeSet<String>) -> Report {
         Report::new(&self.events(), held)
     }
+
+    /// The same where Redis knows of suspects that the events do not show.
+    pub fn report_beside(&self, held: &BTreeSet<String>, suspects: &BTreeSet<String>) -> Report {
+        Report::beside(&self.events(), held, suspects)
+    }
 }
 
 /// Appends events to one file. Can be shared by threads: each line is one write.

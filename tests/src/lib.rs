@@ -48,7 +48,7 @@ pub use detour::{detour, seed};
 pub use fuzz::fuzz;
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use holdings::Holdings;
-pub use look::{held, held_often, in_flight, length};
+pub use look::{held, held_often, in_flight, length, suspects};
 pub use process::Proc;
 pub use redis_server::RedisServer;
 pub use report::Report;

@@ -61,3 +61,15 @@ pub fn held_often(server: &RedisServer) -> BTreeMap<String, usize> {
 pub fn held(server: &RedisServer) -> BTreeSet<String> {
     held_often(server).into_keys().collect()
 }
+
+/// The jids of jobs that were aboard when more than one worker died.
+#[track_caller]
+pub fn suspects(server: &RedisServer) -> BTreeSet<String> {
+    let prefix = "gandy:recovered:";
+    let keys: Vec<String> = ask(server, &["KEYS", &format!("{prefix}*")]);
+    let often = keys.iter().filter(|key| length(server, key) > 1);
+    often
+        .filter_map(|key| key.strip_prefix(prefix))
+        .map(str::to_owned)
+        .collect()
+}

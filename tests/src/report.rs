@@ -44,6 +44,12 @@ pub struct Report {
 impl Report {
     /// Judges `events`, which are in order of time. `held` are the jids that Redis still keeps.
     pub fn new(events: &[Event], held: &BTreeSet<String>) -> Self {
+        Self::beside(events, held, &BTreeSet::new())
+    }
+
+    /// The same where Redis knows of more `suspects` than the events show: a job that was claimed and had not begun when
+    /// its worker was killed was aboard, too.
+    pub fn beside(events: &[Event], held: &BTreeSet<String>, suspects: &BTreeSet<String>) -> Self {
         let of = |kind: EventKind| -> BTreeSet<&str> {
             let of_kind = events.iter().filter(move |e| e.kind == kind);
             of_kind.map(|e| e.jid.as_str()).collect()
@@ -55,7 +61,7 @@ impl Report {
         let (started, ended) = (of(EventKind::Start), of(EventKind::End));
         let own = |jids: BTreeSet<&str>| jids.into_iter().map(str::to_owned).collect();
         let ran = &started | &ended;
-        let (recovery_times, suspects_recovery_times) = recovery_times(events);
+        let (recovery_times, suspects_recovery_times) = recovery_times(events, suspects);
         Self {
             attempted: attempted.len(),
             acknowledged: acknowledged.len(),
@@ -128,7 +134,7 @@ fn runs_after_end(events: &[Event]) -> usize {
 }
 
 /// Of jobs that one kill cut off, and of those that several did.
-fn recovery_times(events: &[Event]) -> (Vec<Duration>, Vec<Duration>) {
+fn recovery_times(events: &[Event], suspects: &BTreeSet<String>) -> (Vec<Duration>, Vec<Duration>) {
     let cut_off = cut_off(events);
     let mut starts: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     for event in events.iter().filter(|e| e.kind == EventKind::Start) {
@@ -146,7 +152,7 @@ fn recovery_times(events: &[Event]) -> (Vec<Duration>, Vec<Duration>) {
             // Sorted, as events are.
             let starts = starts.get(*jid).map_or(&[][..], Vec::as_slice);
             let next = starts.partition_point(|at| *at <= kill.at);
-            let times = if deaths[*jid] > 1 {
+            let times = if deaths[*jid] > 1 || suspects.contains(*jid) {
                 &mut often
             } else {
                 &mut once

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gandy_tests::{
     Crew, History, HistoryWriter, Proc, RedisServer, held, in_flight, length, payload, push_jobs,
-    wait_until,
+    suspects, wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -89,7 +89,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
             && in_flight(&server) == 0
     });
     let landed = server.cli(&["KEYS", "gandy:landing:*"]).lines().count();
-    let report = history.report_with_held(&held(&server));
+    let report = history.report_beside(&held(&server), &suspects(&server));
     let slowest = |times: &[Duration]| times.last().map_or(0.0, Duration::as_secs_f64);
     let mut outcome = Outcome::default();
     outcome.sound(&report);
