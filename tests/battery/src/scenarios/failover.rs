@@ -105,12 +105,20 @@ fn of_losses(
     outcome.note("jobs", report.acknowledged as f64);
 }
 
-/// Starts, and pushes whose caller was not told, while what was done might be forgotten: as many runs may be extra.
+/// Starts, ends of what had started before, and pushes whose caller was not told, while what was done might be forgotten: as
+/// many runs may be extra.
 fn in_doubt(events: &[Event], rounds: &[Round]) -> usize {
     let second = Duration::from_secs(1);
     let within = |event: &Event| rounds.iter().any(|round| round.is_near(event.at, second));
+    let of = |kind| move |event: &&Event| event.kind == kind && within(event);
+    let started: BTreeSet<&str> = events
+        .iter()
+        .filter(of(EventKind::Start))
+        .map(|event| event.jid.as_str())
+        .collect();
     let doubtful = events.iter().filter(|event| match event.kind {
         EventKind::Start => within(event),
+        EventKind::End => within(event) && !started.contains(event.jid.as_str()),
         kind => kind == EventKind::Unknown,
     });
     doubtful.count()
