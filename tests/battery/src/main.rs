@@ -55,10 +55,15 @@ fn main() -> ExitCode {
         eprintln!("error: cannot write docs/reliability.md: {error}");
         return ExitCode::from(2);
     }
-    let broken = rows.iter().filter(|row| row.is_broken()).count();
-    if broken > 0 {
+    let broken: Vec<_> = rows.iter().filter(|row| row.is_broken()).collect();
+    if !broken.is_empty() {
+        // The end of the output is what people and CI see first.
+        for row in &broken {
+            println!("{}: {}", row.scenario, row.why().unwrap_or_default());
+        }
         println!(
-            "{broken} of {} scenarios broke a bound; again with --seed {}",
+            "{} of {} scenarios broke a bound; again with --seed {}",
+            broken.len(),
             rows.len(),
             battery.seed()
         );

@@ -83,9 +83,9 @@ impl Row {
         format!("{verdict:<8}{:<14}{seconds:>6} s  {words}", self.scenario)
     }
 
-    /// What broke first, in words.
+    /// What broke, in words.
     pub(crate) fn why(&self) -> Option<String> {
-        let broken = self.bounds.iter().find(|bound| !bound.ok);
+        let broken = self.bounds.iter().filter(|bound| !bound.ok);
         let words = |bound: &Bound| {
             format!(
                 "{} {}, bound {}",
@@ -95,10 +95,10 @@ impl Row {
             )
         };
         let first_line = |words: &String| words.lines().next().unwrap_or_default().to_owned();
-        self.trouble
-            .as_ref()
-            .map(first_line)
-            .or_else(|| broken.map(words))
+        self.trouble.as_ref().map(first_line).or_else(|| {
+            let broken: Vec<String> = broken.map(words).collect();
+            (!broken.is_empty()).then(|| broken.join("; "))
+        })
     }
 
     /// All figures in words.
