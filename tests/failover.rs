@@ -4,5 +4,7 @@
 
 #[path = "failover/durable.rs"]
 mod durable;
+#[path = "failover/former.rs"]
+mod former;
 #[path = "failover/naming.rs"]
 mod naming;

@@ -2,6 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU16, Ordering},
+};
 use std::time::Duration;
 
 use gandy::{Client, Error, Inspect, Kind, Push, Retry, Server, StoreError};
@@ -127,13 +131,15 @@ async fn sentinels_that_want_a_login_are_not_given_that_of_redis() {
     keeps_secret(&error);
 }
 
-/// A sentinel that names the server at `port`, whatever it is. Ends with the test.
-fn liar(port: u16) -> u16 {
+/// A sentinel that names the server at the port that stands in `named`, whatever it is. Ends with the test.
+pub(super) fn liar(named: &Arc<AtomicU16>) -> u16 {
+    let named = Arc::clone(named);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
+            let named = Arc::clone(&named);
             std::thread::spawn(move || {
                 let (mut seen, mut bytes) = (Vec::new(), [0; 512]);
                 let mut welcomed = false;
@@ -145,7 +151,7 @@ fn liar(port: u16) -> u16 {
                         stream.write_all(b"-ERR unknown subcommand\r\n").unwrap();
                     }
                     if text.contains("crew\r\n") {
-                        let digits = port.to_string();
+                        let digits = named.load(Ordering::Acquire).to_string();
                         let length = digits.len();
                         let reply = format!("*2\r\n$9\r\n127.0.0.1\r\n${length}\r\n{digits}\r\n");
                         stream.write_all(reply.as_bytes()).unwrap();
@@ -163,7 +169,7 @@ async fn a_replica_that_a_sentinel_names_is_left_and_another_sentinel_is_asked()
     let primary = RedisServer::start();
     let replica = RedisServer::start();
     replica.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
-    let stale = liar(replica.port());
+    let stale = liar(&Arc::new(replica.port().into()));
     let url = format!("redis+sentinel://127.0.0.1:{stale}/{MASTER}");
     // By the redis crate's connection, by the pool's, and by the claim loop's.
     let alone = client(&url);

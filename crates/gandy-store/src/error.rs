@@ -182,6 +182,14 @@ impl StoreError {
         })
     }
 
+    /// What a server answered that is the primary no more.
+    pub(crate) fn former(server: &str) -> Self {
+        Self::Unknown {
+            server: server.to_owned(),
+            cause: "meanwhile the sentinels named another primary".to_owned(),
+        }
+    }
+
     /// What was seen, without the server's address.
     pub(crate) fn cause(&self) -> &str {
         match self {

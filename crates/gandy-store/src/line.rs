@@ -21,6 +21,7 @@ use crate::{
     Server, StoreError,
     lua::Call,
     pool::{Opener, Pool, Pooled},
+    server::Opened,
 };
 
 /// How often in a row a server is taught a script: it may forget it again before it is asked.
@@ -63,7 +64,7 @@ struct Slot {
 
 #[derive(Debug, Clone)]
 struct Open {
-    connection: MultiplexedConnection,
+    opened: Opened,
     closed: Arc<AtomicBool>,
 }
 
@@ -200,8 +201,14 @@ impl Line {
             .req_packed_commands(commands, 0, count)
             .await;
         let replies: Vec<Result<Value, StoreError>> = match outcome {
-            Ok(values) => values.into_iter().map(|value| self.raise(value)).collect(),
-            Err(error) => return self.hand_back(borrowed, reply, Err(error)).await,
+            Ok(values) if !self.is_behind(&borrowed) => {
+                values.into_iter().map(|value| self.raise(value)).collect()
+            }
+            outcome => {
+                return self
+                    .hand_back(borrowed, reply, outcome.map(|_| Vec::new()))
+                    .await;
+            }
         };
         if replies
             .iter()
@@ -301,6 +308,7 @@ impl Line {
             .open
             .as_ref()
             .filter(|open| !open.closed.load(Ordering::Acquire))
+            .filter(|open| open.opened.term == self.server().term())
         {
             return Ok(open.clone());
         }
@@ -318,15 +326,15 @@ impl Line {
             flag.store(true, Ordering::Release);
             lost.notify_one();
         });
-        let connection = match connect.await {
-            Ok(connection) => connection,
+        let opened = match connect.await {
+            Ok(opened) => opened,
             Err(error) => {
                 slot.failed = Some((began, error.clone()));
                 return Err(error);
             }
         };
         self.inner.openings.fetch_add(1, Ordering::AcqRel);
-        let open = Open { connection, closed };
+        let open = Open { opened, closed };
         slot.open = Some(open.clone());
         slot.failed = None;
         Ok(open)
@@ -340,6 +348,7 @@ impl Line {
         outcome: redis::RedisResult<T>,
     ) -> Result<T, StoreError> {
         let error = match outcome {
+            Ok(_) if self.is_behind(&borrowed) => StoreError::former(self.server().address()),
             Ok(value) => return Ok(value),
             Err(error) if error.is_timeout() => {
                 StoreError::deadline(self.server().address(), reply)
@@ -350,6 +359,11 @@ impl Line {
             self.discard(borrowed).await;
         }
         Err(error)
+    }
+
+    /// Whether it leads to a former primary.
+    fn is_behind(&self, borrowed: &Borrowed) -> bool {
+        borrowed.term() != self.server().term()
     }
 
     /// Closes a connection: a reply on it is in doubt, or the server at its other end is not the one to talk to.
@@ -406,8 +420,15 @@ impl Session<'_> {
 impl Borrowed {
     fn connection(&mut self) -> &mut MultiplexedConnection {
         match self {
-            Self::Single(open) => &mut open.connection,
-            Self::Pooled(connection) => connection,
+            Self::Single(open) => &mut open.opened.connection,
+            Self::Pooled(pooled) => &mut pooled.connection,
+        }
+    }
+
+    fn term(&self) -> u64 {
+        match self {
+            Self::Single(open) => open.opened.term,
+            Self::Pooled(pooled) => pooled.term,
         }
     }
 }

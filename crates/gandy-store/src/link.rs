@@ -26,6 +26,8 @@ const KEEP: usize = 256 << 10;
 pub(crate) struct Link {
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
+    /// Of its server ([`Server::term`]).
+    term: u64,
 }
 
 impl Link {
@@ -51,10 +53,21 @@ impl Link {
                 format!("no connection within {} ms", patience.as_millis()),
             )),
         };
-        if outcome.is_err() {
-            server.doubt();
+        match outcome {
+            Ok(mut link) => {
+                link.term = server.arrived(&info);
+                Ok(link)
+            }
+            Err(error) => {
+                server.doubt();
+                Err(error)
+            }
         }
-        outcome
+    }
+
+    /// The term of its server that it is of.
+    pub(crate) fn term(&self) -> u64 {
+        self.term
     }
 
     /// Opens one to a sentinel of this server. The deadline is the caller's.
@@ -92,6 +105,7 @@ impl Link {
         Ok(Self {
             stream,
             buffer: Vec::with_capacity(READ),
+            term: 0,
         })
     }
 

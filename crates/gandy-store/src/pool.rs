@@ -9,9 +9,9 @@ use deadpool::{
     Runtime,
     managed::{self, BuildError, Metrics, Object, RecycleError, RecycleResult},
 };
-use redis::{RedisResult, aio::MultiplexedConnection};
+use redis::RedisResult;
 
-use crate::{Server, StoreError};
+use crate::{Server, StoreError, server::Opened};
 
 /// Connections to the server, or to whom the sentinels name when one is opened.
 pub(crate) type Pool = managed::Pool<Opener>;
@@ -53,19 +53,18 @@ impl Opener {
 }
 
 impl managed::Manager for Opener {
-    type Type = MultiplexedConnection;
+    type Type = Opened;
     type Error = StoreError;
 
-    async fn create(&self) -> Result<MultiplexedConnection, StoreError> {
+    async fn create(&self) -> Result<Opened, StoreError> {
         self.server.connect(self.reply, || {}).await
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut MultiplexedConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<StoreError> {
-        managed::Manager::recycle(&self.keeper, connection, metrics)
+    async fn recycle(&self, opened: &mut Opened, metrics: &Metrics) -> RecycleResult<StoreError> {
+        if opened.term != self.server.term() {
+            return Err(RecycleError::message("it leads to a former primary"));
+        }
+        managed::Manager::recycle(&self.keeper, &mut opened.connection, metrics)
             .await
             .map_err(|error| RecycleError::message(error.to_string()))
     }

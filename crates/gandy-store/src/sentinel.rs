@@ -1,12 +1,13 @@
 //! Sentinels: who says at this moment which server is the primary.
 //!
-//! Nothing of an answer is kept: each new connection asks anew, so that a failover is followed by whoever reconnects.
+//! Nothing of an answer is kept: each new connection asks anew. The first one of a process that arrives at another primary
+//! ends the term of the last one, and with it all connections there (`Server::term`).
 //! Not here: connecting to the primary and asking it whether it is one (`server`, `link`).
 
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -31,8 +32,10 @@ pub(crate) struct Sentinels {
     nodes: Vec<ConnectionInfo>,
     /// The one to ask first: it answered first the last time.
     front: AtomicUsize,
-    /// Where the primary was the last time, for the log.
-    named: Mutex<Option<(String, u16)>>,
+    /// Where the last connection led.
+    primary: Mutex<Option<ConnectionAddr>>,
+    /// How often it led somewhere else than the one before.
+    term: AtomicU64,
 }
 
 impl Sentinels {
@@ -45,7 +48,8 @@ impl Sentinels {
             master: url.master.clone(),
             nodes: url.hosts.iter().map(node).collect::<Result<_, _>>()?,
             front: AtomicUsize::new(0),
-            named: Mutex::default(),
+            primary: Mutex::default(),
+            term: AtomicU64::new(0),
         })
     }
 
@@ -85,7 +89,6 @@ impl Sentinels {
             let what = match answer {
                 Ok(Ok(Some(primary))) => {
                     self.front.store(index, Ordering::Relaxed);
-                    self.note(&primary);
                     return Ok(primary);
                 }
                 Ok(Ok(None)) => format!("knows no master called {}", self.master),
@@ -147,19 +150,27 @@ impl Sentinels {
         })
     }
 
-    fn note(&self, primary: &(String, u16)) {
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = named.as_ref()
-            && before != primary
-        {
-            tracing::warn!(
+    /// The term in which we are.
+    pub(crate) fn term(&self) -> u64 {
+        self.term.load(Ordering::Acquire)
+    }
+
+    /// A connection was made to what says that it is the primary: another one than before begins another term. The term
+    /// that the connection is of.
+    pub(crate) fn arrived(&self, at: &ConnectionInfo) -> u64 {
+        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        match primary.as_ref() {
+            Some(before) if before == at.addr() => return self.term(),
+            Some(before) => tracing::warn!(
                 master = self.master,
-                before = place(&before.0, before.1),
-                now = place(&primary.0, primary.1),
+                %before,
+                now = %at.addr(),
                 "the sentinels name another primary"
-            );
+            ),
+            None => {}
         }
-        *named = Some(primary.clone());
+        *primary = Some(at.addr().clone());
+        self.term.fetch_add(1, Ordering::AcqRel) + 1
     }
 }
 

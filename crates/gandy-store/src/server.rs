@@ -60,6 +60,13 @@ pub struct Patience {
     pub reply: Duration,
 }
 
+/// A connection, and the term that it is of.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    pub(crate) connection: MultiplexedConnection,
+    pub(crate) term: u64,
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self {
@@ -257,6 +264,19 @@ impl Server {
         Ok(info.set_addr(addr))
     }
 
+    /// Behind sentinels the number of the primary that this process was led to last; connections of an earlier term lead to
+    /// one that is none any more. It may not know that: frozen when the others replaced it and thawed again, it goes on until a
+    /// sentinel demotes it, seconds later, and forgets all that was done meanwhile. In the battery's `failover` a worker that
+    /// had stayed with it ran 200 jobs once more. So nothing is sent there, and what it answers counts as no answer.
+    pub(crate) fn term(&self) -> u64 {
+        self.sentinels.as_ref().map_or(0, |known| known.term())
+    }
+
+    /// A connection was made and may be used. The term that it is of.
+    pub(crate) fn arrived(&self, at: &ConnectionInfo) -> u64 {
+        self.sentinels.as_ref().map_or(0, |known| known.arrived(at))
+    }
+
     /// Whether a server must say that it is a primary before it is used.
     pub(crate) fn is_watched(&self) -> bool {
         self.sentinels.is_some()
@@ -290,7 +310,7 @@ impl Server {
         &self,
         reply: Duration,
         on_close: impl Fn() + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, StoreError> {
+    ) -> Result<Opened, StoreError> {
         let info = self.locate().await?;
         let name = self.found_at(&info);
         let config = self.config(reply).set_push_sender(move |info: PushInfo| {
@@ -300,7 +320,7 @@ impl Server {
             Ok::<(), std::convert::Infallible>(())
         });
         let opened = async {
-            let client = Client::open(info)?;
+            let client = Client::open(info.clone())?;
             client
                 .get_multiplexed_async_connection_with_config(&config)
                 .await
@@ -313,10 +333,16 @@ impl Server {
         if let (Ok(connection), Some(name)) = (&outcome, self.name()) {
             introduce(connection, name).await;
         }
-        if outcome.is_err() {
-            self.doubt();
+        match outcome {
+            Ok(connection) => Ok(Opened {
+                connection,
+                term: self.arrived(&info),
+            }),
+            Err(error) => {
+                self.doubt();
+                Err(error)
+            }
         }
-        outcome
     }
 
     /// Gives a connection back only if its server says that it is a primary.

@@ -131,6 +131,9 @@ impl Wire {
     }
 
     async fn dispatch(&mut self, cycle: Cycle, wait: Option<Request>) -> Result<(), StoreError> {
+        if self.is_behind() {
+            self.close();
+        }
         let server = &self.server;
         let link = match &mut self.link {
             Some(link) => link,
@@ -183,6 +186,7 @@ impl Wire {
             .get_or_insert_with(|| Frame::new(first.replies()));
         let read = tokio::time::timeout_at(deadline.into(), link.read(frame)).await;
         let error = match read {
+            Ok(Ok(_)) if self.is_behind() => StoreError::former(self.server.address()),
             Ok(Ok(end)) => {
                 self.frame = None;
                 // It was there a moment ago.
@@ -239,6 +243,12 @@ impl Wire {
             self.close();
         }
         error
+    }
+
+    /// Whether the connection leads to a former primary.
+    fn is_behind(&self) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.term() != self.server.term())
     }
 
     /// Drops the connection: the replies to what is under way will not come.

@@ -109,11 +109,7 @@ fn of_losses(
 /// many runs may be extra.
 fn in_doubt(events: &[Event], rounds: &[Round]) -> usize {
     let second = Duration::from_secs(1);
-    let within = |event: &Event| {
-        rounds
-            .iter()
-            .any(|round| round.is_doubtful(event.at, second))
-    };
+    let within = |event: &Event| rounds.iter().any(|round| round.is_near(event.at, second));
     let of = |kind| move |event: &&Event| event.kind == kind && within(event);
     let started: BTreeSet<&str> = events
         .iter()

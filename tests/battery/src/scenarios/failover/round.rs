@@ -39,9 +39,6 @@ impl Fault {
 pub(super) struct Round {
     /// Since 1970: from a moment all of whose writes the replica had, to the moment when the sentinels named it primary.
     window: [Duration; 2],
-    /// Since 1970: nobody else is a primary any more. One that only stood still goes on where it was until it is demoted, and
-    /// what it does for who is still connected to it is forgotten then.
-    alone: Duration,
     /// Since the loss.
     pub(super) named: Duration,
     /// The same.
@@ -53,11 +50,6 @@ impl Round {
     pub(super) fn is_near(&self, at: Duration, margin: Duration) -> bool {
         let [from, to] = self.window;
         at + margin >= from && at <= to + margin
-    }
-
-    /// Whether what was done at this time, or so much before or after it, may have been forgotten.
-    pub(super) fn is_doubtful(&self, at: Duration, margin: Duration) -> bool {
-        at + margin >= self.window[0] && at <= self.alone + margin
     }
 
     pub(super) fn run(
@@ -101,7 +93,6 @@ impl Round {
         come_back(primary, replica, fault);
         Self {
             window: [from, to],
-            alone: if fault.kill { to } else { now() },
             named,
             resumed: first.unwrap_or(LONG),
         }
@@ -151,25 +142,23 @@ fn come_back(lost: &RedisServer, primary: &RedisServer, fault: Fault) {
             mend_replication(lost);
         }
         wait_until(LONG, "the sentinels demote what came back", || {
-            is_replica(lost)
+            let told = ask(lost, redis::cmd("INFO").arg("replication"));
+            told.is_some_and(|told| told.contains("role:slave"))
         });
     }
     // What may be connected to a replica: the sentinels (by name) and this look.
     wait_until(LONG, "no client sticks to what is a replica now", || {
-        lost.cli(&["CLIENT", "LIST", "TYPE", "normal"])
-            .lines()
-            .all(|line| line.contains("name=sentinel-") || line.contains("cmd=client|list"))
+        let told = ask(lost, redis::cmd("CLIENT").arg(&["LIST", "TYPE", "normal"]));
+        told.is_some_and(|told| {
+            told.lines()
+                .all(|line| line.contains("name=sentinel-") || line.contains("cmd=client|list"))
+        })
     });
 }
 
 /// A server that is being demoted closes connections, also this one.
-fn is_replica(server: &RedisServer) -> bool {
-    let asked = redis::Client::open(server.url())
-        .and_then(|client| client.get_connection())
-        .and_then(|mut conn| {
-            redis::cmd("INFO")
-                .arg("replication")
-                .query::<String>(&mut conn)
-        });
-    asked.is_ok_and(|info| info.contains("role:slave"))
+fn ask(server: &RedisServer, command: &redis::Cmd) -> Option<String> {
+    let client = redis::Client::open(server.url()).ok()?;
+    let mut conn = client.get_connection().ok()?;
+    command.query(&mut conn).ok()
 }
