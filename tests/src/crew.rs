@@ -108,6 +108,28 @@ impl Crew {
         })
     }
 
+    /// Stops a crew (SIGSTOP) and counts what it holds then.
+    ///
+    /// Its threads take the signal one after another, and what was on its way still reaches Redis: counted right after the
+    /// signal, on a busy machine, a job or two that ran again had not been aboard.
+    ///
+    /// # Panics
+    /// When it does not stand still within 20 s.
+    #[track_caller]
+    pub fn stop_and_count(server: &RedisServer, process: &Proc, identity: &str) -> usize {
+        process.signal(Signal::SIGSTOP);
+        let soon = Duration::from_secs(20);
+        crate::wait_until(soon, "the crew stands still", || process.is_stopped());
+        let key = format!("gandy:inflight:{identity}");
+        let mut held = crate::length(server, &key);
+        crate::wait_until(soon, "nothing of the crew is on its way", || {
+            std::thread::sleep(Duration::from_millis(20)); // Between two looks.
+            let before = std::mem::replace(&mut held, crate::length(server, &key));
+            before == held
+        });
+        held
+    }
+
     /// Tells a crew to end, and gives what it counted in its life: `fenced`, `unknown`, `cautions`.
     ///
     /// # Panics

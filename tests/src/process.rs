@@ -122,6 +122,18 @@ impl Proc {
         self.exit_status().is_none()
     }
 
+    /// Whether all its threads stand still (SIGSTOP).
+    pub fn is_stopped(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid));
+        let Ok(threads) = threads else { return false };
+        threads.flatten().all(|thread| {
+            // `PID (NAME) STATE …`; a name may hold anything.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
+    }
+
     /// Sends a signal: `Signal::SIGTERM`, `SIGTSTP`, `SIGTTIN`, `SIGSTOP`, `SIGCONT`…
     ///
     /// # Panics

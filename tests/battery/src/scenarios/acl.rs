@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gandy::{Client, Inspect, Kind, Place, Push};
 use gandy_tests::{
-    Crew, Flavour, History, HistoryWriter, Proc, RedisServer, denied, length, url_of, wait_until,
+    Crew, Flavour, History, HistoryWriter, Proc, RedisServer, denied, url_of, wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -98,11 +98,10 @@ fn crash(stage: &Stage, flavour: Flavour) -> Outcome {
 
 /// Stops a worker while it holds jobs; how many.
 fn stop_with_jobs(server: &RedisServer, worker: &Proc) -> usize {
-    let key = format!("gandy:inflight:{}", Crew::identity(worker));
+    let identity = Crew::identity(worker);
     let mut held = 0;
     wait_until(LONG, "the worker holds jobs", || {
-        worker.signal(Signal::SIGSTOP);
-        held = length(server, &key);
+        held = Crew::stop_and_count(server, worker, &identity);
         if held == 0 {
             worker.signal(Signal::SIGCONT);
         }

@@ -6,7 +6,6 @@ use gandy_tests::{
     Crew, History, HistoryWriter, Proc, RedisServer, held, in_flight, length, payload, push_jobs,
     suspects, wait_until,
 };
-use nix::sys::signal::Signal;
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -75,8 +74,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
             victim = has.unwrap_or(victim);
         }
         let identity = Crew::identity_of(&server, &workers[victim]);
-        workers[victim].signal(Signal::SIGSTOP); // What is in flight is counted while nothing moves.
-        aboard += length(&server, &format!("gandy:inflight:{identity}"));
+        aboard += Crew::stop_and_count(&server, &workers[victim], &identity);
         notes.kill(&Crew::name_of(&workers[victim]));
         workers[victim].kill9();
         kills += 1;

@@ -46,8 +46,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         wait_until(LONG, "the workers hold jobs", || in_flight(&server) >= 6);
         let zombie = &workers[round % workers.len()];
         let old = Crew::identity(zombie);
-        zombie.signal(Signal::SIGSTOP);
-        aboard += length(&server, &format!("gandy:inflight:{old}"));
+        aboard += Crew::stop_and_count(&server, zombie, &old);
         std::thread::sleep(FROZEN); // The subject: time passes without it.
         let begun = begun_by(&history, zombie);
         zombie.signal(Signal::SIGCONT);

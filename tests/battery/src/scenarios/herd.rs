@@ -43,7 +43,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.most("all claiming after, s", 10.0, all.as_secs_f64());
     outcome.most(
-        "of the reconnects within a quarter of a second, %",
+        "of the reconnects within a tenth of a second, %",
         MOST_AT_ONCE,
         arrivals.most_at_once(),
     );
@@ -87,11 +87,11 @@ impl Arrivals {
         self.counts.push((self.began.elapsed(), count));
     }
 
-    /// The largest share of them that came within a quarter of a second, in percent.
+    /// The largest share of them that came within a tenth of a second, in percent.
     fn most_at_once(&self) -> f64 {
         let last = self.counts.last().map_or(0, |(_, count)| *count);
         let within = |(at, count): &(Duration, usize)| {
-            let soon = *at + Duration::from_millis(250);
+            let soon = *at + Duration::from_millis(100);
             let later = self.counts.iter().take_while(|(at, _)| *at <= soon).last();
             later.map_or(0, |(_, later)| later - count)
         };
