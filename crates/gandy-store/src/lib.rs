@@ -76,7 +76,7 @@ pub use operator::Target;
 pub use parcel::{Parcel, Undelivered};
 pub use place::{Entry, Place};
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
-pub use reap::{GiveBack, Guard, Lease, Orphan, Way};
+pub use reap::{GIVE_BACK_MAX, GiveBack, GivenBack, Guard, Lease, Orphan, Way};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Outcome};
 pub use sweep::Swept;

@@ -12,6 +12,20 @@ const RECOVERY_MEMORY: Duration = Duration::from_secs(72 * 3600);
 /// At most this many bytes of payload are read at once (I12).
 const CHUNK_BYTES: usize = 4 << 20;
 
+/// At most so many jobs are given back in one step (I6).
+pub const GIVE_BACK_MAX: usize = 200;
+
+/// What came of giving jobs back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GivenBack {
+    /// So many went.
+    pub back: usize,
+    /// So many could not be written where they belong, and stay in flight.
+    pub stuck: usize,
+    /// The guard does not hold any more: somebody else has given the rest back.
+    pub refused: bool,
+}
+
 /// In whose name entries are given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
@@ -206,7 +220,36 @@ impl Line {
         Ok(())
     }
 
-    /// Gives up to 200 jobs back. Order `jobs` by token number, highest first, so that the oldest ends up where it
+    /// Gives all these jobs back, step by step, in the order of [`Line::give_back`].
+    ///
+    /// # Errors
+    /// After [`StoreError::Unknown`] some or all may be back: repeat.
+    pub async fn give_all_back(
+        &self,
+        identity: &Identity,
+        guard: Guard,
+        grave: Grave,
+        jobs: &[GiveBack],
+    ) -> Result<GivenBack, StoreError> {
+        let mut given = GivenBack::default();
+        for step in jobs.chunks(GIVE_BACK_MAX) {
+            let Some(outcomes) = self.give_back(identity, guard, grave, step).await? else {
+                given.refused = true;
+                break;
+            };
+            let count = |wanted| {
+                outcomes
+                    .iter()
+                    .filter(|outcome| **outcome == wanted)
+                    .count()
+            };
+            given.back += count(Outcome::Done);
+            given.stuck += count(Outcome::Stuck);
+        }
+        Ok(given)
+    }
+
+    /// Gives up to [`GIVE_BACK_MAX`] jobs back. Order `jobs` by token number, highest first, so that the oldest ends up where it
     /// is popped next. `None`: the guard does not hold, nothing was done. Safe to repeat.
     ///
     /// # Errors
@@ -218,7 +261,10 @@ impl Line {
         grave: Grave,
         jobs: &[GiveBack],
     ) -> Result<Option<Vec<Outcome>>, StoreError> {
-        debug_assert!(jobs.len() <= 200, "I6: a script does bounded work");
+        debug_assert!(
+            jobs.len() <= GIVE_BACK_MAX,
+            "I6: a script does bounded work"
+        );
         let keys = self.keys();
         let hash = match guard {
             Guard::Dying => keys.dying(),

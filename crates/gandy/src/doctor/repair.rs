@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use gandy_protocol::Identity;
 use gandy_store::doctor::Shelf;
-use gandy_store::{
-    GiveBack, Grave, Guard, Line, Orphan, Outcome, Retirement, StoreError, Target, Way,
-};
+use gandy_store::{GiveBack, Grave, Guard, Line, Orphan, Retirement, StoreError, Target, Way};
 
 use super::copies::At;
 use super::exam::Exam;
@@ -25,8 +23,6 @@ const LOOK: Duration = Duration::from_secs(2);
 const WATCH_MAX: Duration = Duration::from_secs(60);
 /// A larger payload is buried unread, as workers do.
 const PAYLOAD_MAX: usize = 64 << 20;
-/// Jobs given back in one step.
-const STEP: usize = 200;
 
 pub(super) async fn run(line: &Line, grave: Grave, code: Code) -> Result<Repair, StoreError> {
     let (done, what) = match code {
@@ -124,21 +120,11 @@ async fn reap_all(line: &Line, grave: Grave) -> Result<String, StoreError> {
     let (mut back, mut stuck, mut forgotten) = (0, 0, 0);
     for identity in line.dying().await? {
         let plan = plan(line.orphans(&identity, PAYLOAD_MAX).await?);
-        for chunk in plan.chunks(STEP) {
-            let outcomes = line
-                .give_back(&identity, Guard::Dying, grave, chunk)
-                .await?;
-            // Somebody else has done it.
-            let Some(outcomes) = outcomes else { break };
-            let count = |wanted| {
-                outcomes
-                    .iter()
-                    .filter(|outcome| **outcome == wanted)
-                    .count()
-            };
-            back += count(Outcome::Done);
-            stuck += count(Outcome::Stuck);
-        }
+        let given = line
+            .give_all_back(&identity, Guard::Dying, grave, &plan)
+            .await?;
+        back += given.back;
+        stuck += given.stuck;
         forgotten += i32::from(forget(line, &identity).await?);
     }
     let stuck = match stuck {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use gandy_protocol::Identity;
-use gandy_store::{Guard, Lease, Line, Outcome, Retirement, StoreError, Trace};
+use gandy_store::{GivenBack, Guard, Lease, Line, Retirement, StoreError, Trace};
 
 use super::{
     chore::Chore,
@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// So many look beside who has the duty. When that one was killed again and again within its two looks, the jobs of others
 /// came back after 10 s.
 const LOOKERS: usize = 4;
-/// How often all others say that they watch, and how often landing lists are looked at.
+/// How often everybody says that they watch, on duty or not, and how often landing lists are looked at.
 const EVERY: Duration = Duration::from_secs(3);
 /// How often the key space is swept for what nobody knows.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -244,23 +244,10 @@ pub(crate) async fn give_back_dead(
 ) -> Result<(), StoreError> {
     let orphans = line.orphans(identity, config.max_fetch_payload).await?;
     let jobs = recovery::plan(orphans, config.max_fetch_payload, fastrand::f64);
-    let (mut back, mut stuck) = (0, 0);
-    for chunk in jobs.chunks(200) {
-        let outcomes = line
-            .give_back(identity, Guard::Dying, config.grave(), chunk)
-            .await?;
-        let Some(outcomes) = outcomes else {
-            return Ok(());
-        };
-        back += outcomes
-            .iter()
-            .filter(|outcome| **outcome == Outcome::Done)
-            .count();
-        stuck += outcomes
-            .iter()
-            .filter(|outcome| **outcome == Outcome::Stuck)
-            .count();
-    }
+    let given = line
+        .give_all_back(identity, Guard::Dying, config.grave(), &jobs)
+        .await?;
+    let GivenBack { back, stuck, .. } = given;
     if back + stuck > 0 {
         tracing::warn!(
             identity = identity.as_str(),
@@ -269,7 +256,8 @@ pub(crate) async fn give_back_dead(
             "a dead worker's jobs are given back"
         );
     }
-    if line.forget(identity).await? {
+    // Refused: somebody else has done it all.
+    if !given.refused && line.forget(identity).await? {
         line.erase(identity).await?;
     }
     Ok(())

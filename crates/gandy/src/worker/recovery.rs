@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use gandy_store::{GiveBack, Guard, Line, Orphan, StoreError, Token, Way};
+use gandy_store::{GIVE_BACK_MAX, GiveBack, Guard, Line, Orphan, StoreError, Token, Way};
 
 use super::{core::Core, life::Life};
 
@@ -77,7 +77,8 @@ pub(crate) async fn give_back_living(
     tokens: Vec<Token>,
 ) -> Result<(), StoreError> {
     let jobs = return_all(tokens);
-    for chunk in jobs.chunks(200) {
+    // Step by step, since what a step took in is forgotten at once, whatever becomes of the next one.
+    for chunk in jobs.chunks(GIVE_BACK_MAX) {
         let outcomes = line
             .give_back(&life.identity, Guard::Living, core.config.grave(), chunk)
             .await?;

@@ -113,10 +113,8 @@ async fn leave(core: &Core, life: &Life) -> Result<usize, StoreError> {
     line.leave(identity).await?;
     line.resign(identity).await?;
     let jobs = recovery::return_all(line.tokens(identity).await?);
-    for chunk in jobs.chunks(200) {
-        line.give_back(identity, Guard::Dying, core.config.grave(), chunk)
-            .await?;
-    }
+    line.give_all_back(identity, Guard::Dying, core.config.grave(), &jobs)
+        .await?;
     line.forget(identity).await?;
     for capsule in &core.capsules {
         // A bell that was cut off may have landed a job.
@@ -150,10 +148,8 @@ async fn give_up(core: &Core, life: &Life, ids: &[String]) -> Result<(), StoreEr
     let (line, identity) = (&core.chores, &life.identity);
     line.disown(identity).await?;
     let jobs = recovery::return_all(line.tokens(identity).await?);
-    for chunk in jobs.chunks(200) {
-        line.give_back(identity, Guard::Dying, core.config.grave(), chunk)
-            .await?;
-    }
+    line.give_all_back(identity, Guard::Dying, core.config.grave(), &jobs)
+        .await?;
     // A reaper that was faster has counted it.
     line.absolve(identity, ids).await
 }
