@@ -60,6 +60,7 @@ impl Line {
         let Some(name) = self.server().name() else {
             return Ok(None);
         };
+        // It was told its name when it was opened. Whether Redis took it shows only when it is told again.
         let mut name_it = redis::cmd("CLIENT");
         name_it.arg("SETNAME").arg(name);
         let mut ask = redis::cmd("CLIENT");
