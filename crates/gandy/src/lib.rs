@@ -6,6 +6,7 @@
 //!   say what becomes of pushes while Redis is away.
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
+//! * [`Health`] says whether a worker moves and claims, [`Listener`] serves that to probes; [`metrics`] are for Prometheus.
 //! * [`Inspect`] looks at queues, sets and processes; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
 //!   no Redis.
 //!
@@ -26,6 +27,8 @@ mod inspect;
 mod job;
 #[cfg(feature = "worker")]
 mod job_error;
+mod listener;
+pub mod metrics;
 #[cfg(feature = "worker")]
 mod middleware;
 mod mould;
@@ -52,6 +55,8 @@ pub use gandy_store::{
 };
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};
+pub use listener::{Answer, Listener};
+pub use metrics::METRICS;
 pub use push::Push;
 
 #[cfg(feature = "worker")]
@@ -66,5 +71,6 @@ pub use middleware::{Middleware, Next};
 pub use tokio_util::sync::CancellationToken;
 #[cfg(feature = "worker")]
 pub use worker::{
-    CapsuleConfig, Fences, RunningWorker, Worker, WorkerBuilder, WorkerConfig, WorkerHandle,
+    Ailment, CapsuleConfig, Fences, Health, LIVE_WITHIN, RunningWorker, Worker, WorkerBuilder,
+    WorkerConfig, WorkerHandle,
 };

@@ -11,13 +11,13 @@ use std::{
 };
 
 use gandy_protocol::Identity;
-use gandy_store::{Guard, Lease, Line, Outcome, Retirement, StoreError, Trace};
+use gandy_store::{Guard, Lease, Outcome, Retirement, StoreError, Trace, Way};
 
 use super::{
     chore::Chore,
-    config::WorkerConfig,
     core::Core,
     life::{LEASE, RENEW_EVERY},
+    meter_words::Recovery,
     missing::{APART, Missing},
     recovery,
 };
@@ -223,7 +223,7 @@ impl Chore for Reaper {
             dead = self.core.chores.dying().await?;
         }
         for identity in dead {
-            let given_back = give_back_dead(&self.core.chores, &self.core.config, &identity);
+            let given_back = give_back_dead(&self.core, &identity);
             outcome = outcome.and(given_back.await);
         }
         if on_duty && round {
@@ -237,11 +237,8 @@ impl Chore for Reaper {
 }
 
 /// Gives back everything that a dead process held, and forgets it. Safe to repeat at any point, by anybody.
-pub(crate) async fn give_back_dead(
-    line: &Line,
-    config: &WorkerConfig,
-    identity: &Identity,
-) -> Result<(), StoreError> {
+pub(crate) async fn give_back_dead(core: &Core, identity: &Identity) -> Result<(), StoreError> {
+    let (line, config) = (&core.chores, &core.config);
     let orphans = line.orphans(identity, config.max_fetch_payload).await?;
     let jobs = recovery::plan(orphans, config.max_fetch_payload, fastrand::f64);
     let (mut back, mut stuck) = (0, 0);
@@ -252,10 +249,17 @@ pub(crate) async fn give_back_dead(
         let Some(outcomes) = outcomes else {
             return Ok(());
         };
-        back += outcomes
-            .iter()
-            .filter(|outcome| **outcome == Outcome::Done)
-            .count();
+        let done = |outcome: &&Outcome| **outcome == Outcome::Done;
+        let returned = outcomes.iter().filter(done).count();
+        // One that is charged and buried is a pill; one too large to be read is not.
+        let poisoned = chunk.iter().zip(&outcomes).filter(|(job, outcome)| {
+            matches!(job.way, Way::Dead(_)) && job.charge.is_some() && done(outcome)
+        });
+        let poisoned = poisoned.count();
+        core.meter.poisoned(poisoned as u64);
+        let recovered = returned - poisoned;
+        core.meter.recovered(Recovery::Dead, recovered as u64);
+        back += returned;
         stuck += outcomes
             .iter()
             .filter(|outcome| **outcome == Outcome::Stuck)
