@@ -27,6 +27,8 @@ pub struct Health {
     pub redis: bool,
     /// It was told to claim no more, or to end.
     pub quiet: bool,
+    /// It was told to end.
+    pub stopping: bool,
     /// It claims no more for a while ([`crate::WorkerHandle::hold`]).
     pub held: bool,
     /// It may claim, as far as its lease goes.
@@ -133,6 +135,7 @@ mod tests {
         lease: Some(Duration::ZERO),
         redis: true,
         quiet: false,
+        stopping: false,
         held: false,
         may_claim: true,
     };

@@ -145,6 +145,7 @@ impl Core {
             lease: life.as_ref().map(|life| life.lease_age(now)),
             redis: pulse.redis.load(Ordering::Acquire),
             quiet: *self.phase.borrow() != Phase::Running,
+            stopping: *self.phase.borrow() == Phase::Stopping,
             held: pulse.is_held(),
             may_claim: life.is_some_and(|life| life.may_claim(now)),
         }
