@@ -7,7 +7,7 @@
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
 //! * [`Health`] says whether a worker moves and claims, [`Listener`] serves that to probes; [`metrics`] are for Prometheus.
-//! * [`Inspect`] looks at queues, sets and processes; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
+//! * [`Inspect`] looks at queues, sets and processes; [`Surveyor`] gives it as numbers; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
 //!   no Redis.
 //!
 //! A web application that only pushes takes the crate without the feature `worker`.
@@ -35,6 +35,7 @@ mod mould;
 mod push;
 #[cfg(feature = "worker")]
 mod registry;
+mod survey;
 pub mod testing;
 #[cfg(feature = "worker")]
 mod worker;
@@ -58,6 +59,7 @@ pub use job::{Job, JobOptions};
 pub use listener::{Answer, Listener};
 pub use metrics::METRICS;
 pub use push::Push;
+pub use survey::{QUEUES_MAX, Survey, SurveyedQueue, SurveyedServer, SurveyedSet, Surveyor};
 
 #[cfg(feature = "worker")]
 pub use context::{Context, Progress};
