@@ -14,7 +14,7 @@ use gandy::{Keys, redact};
 
 use crate::failure::exit;
 use crate::output;
-use crate::verb::{doctor, functions, jobs, processes, push, queues, stats};
+use crate::verb::{doctor, exporter, functions, jobs, processes, push, queues, stats};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
@@ -26,6 +26,7 @@ const MORE: &str = r#"EXAMPLES
   gandy jobs dead --json | jq '.[].payload'          the exact payloads of what died
   gandy processes --redis redis://10.0.0.5:6379/1    who works there
   gandy doctor                                       what is wrong here, and how it is repaired
+  gandy exporter --listen 0.0.0.0:7434               metrics of the fleet for Prometheus
   gandy VERB --help                                  examples of each verb
 
 ENVIRONMENT
@@ -93,6 +94,7 @@ pub(crate) enum Verb {
     Jobs(jobs::JobsArgs),
     Processes(processes::ProcessesArgs),
     Doctor(doctor::DoctorArgs),
+    Exporter(exporter::ExporterArgs),
     InstallFunctions(functions::FunctionsArgs),
 }
 

@@ -1,7 +1,7 @@
 //! Which Redis and which keys the command line and the environment mean.
 
 use gandy::doctor::Doctor;
-use gandy::{Client, Inspect, Server, TlsFiles};
+use gandy::{Client, Inspect, Server, Surveyor, TlsFiles};
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -24,6 +24,11 @@ impl Common {
     /// A view that connects when it is first used.
     pub(crate) fn inspect(&self) -> Result<Inspect, Failure> {
         Ok(Inspect::new(self.server()?, self.namespace())?)
+    }
+
+    /// One that sees the fleet as numbers.
+    pub(crate) fn surveyor(&self) -> Result<Surveyor, Failure> {
+        Ok(Surveyor::new(self.server()?, self.namespace())?)
     }
 
     /// One that looks for what is wrong; repairs run scripts, or the functions that are installed.

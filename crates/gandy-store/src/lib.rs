@@ -9,7 +9,7 @@
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`,
 //!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
-//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`. By hand: `operator`.
+//! * Looking: `inspect` (all at a glance), `survey` (the fleet as numbers), `place` (the jobs that wait in one), `check`. By hand: `operator`.
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
@@ -49,6 +49,7 @@ mod sentinel_url;
 mod server;
 mod settle;
 mod stray;
+mod survey;
 mod sweep;
 #[cfg(feature = "tls")]
 mod tls;
@@ -79,6 +80,7 @@ pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
 pub use reap::{GIVE_BACK_MAX, GiveBack, GivenBack, Guard, Lease, Orphan, Way};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Outcome};
+pub use survey::{Ledger, Pace};
 pub use sweep::Swept;
 pub use tls_files::TlsFiles;
 pub use trace::Trace;

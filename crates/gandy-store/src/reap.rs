@@ -20,6 +20,8 @@ pub const GIVE_BACK_MAX: usize = 200;
 pub struct GivenBack {
     /// So many went.
     pub back: usize,
+    /// So many of them were buried for the deaths that they are charged with. One too large to be read is not charged.
+    pub poisoned: usize,
     /// So many could not be written where they belong, and stay in flight.
     pub stuck: usize,
     /// The guard does not hold any more: somebody else has given the rest back.

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::keys;
 use crate::config::layer::{Layer, Redis};
+use crate::config::probes::Probes;
 use crate::config::queue::Queue;
 use crate::config::raw::Raw;
 use crate::config::secret::Secret;
@@ -17,6 +18,7 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy-worker -C /etc/gandy.toml --check      say what is wrong with a file, or what it comes to
   gandy-worker -q critical,3 -q default -c 25  two queues, the first drawn three times as often
   REDIS_URL_FILE=/run/secrets/redis gandy-worker --fail-fast
+  gandy-worker health                          does the worker on this host live? (exit code 0 or 1)
 
   # gandy.toml
   concurrency = 25
@@ -34,20 +36,26 @@ ENVIRONMENT
   With Sentinel: REDIS_URL=redis+sentinel://[USER:PASSWORD@]SENTINEL1[:26379],SENTINEL2/MASTER[/DB], TLS by
   rediss+sentinel://; a login of the sentinels' own: ?sentinel_username=USER&sentinel_password=PASSWORD.
 
+PROBES
+  GET /livez (its parts move; says nothing of Redis), /readyz (it claims, and Redis answers), /startupz (it has joined
+  the fleet once), /metrics (for Prometheus), on port 7433. A default port that is taken is a warning; one that was asked
+  for is an error.
+
 SIGNALS
   TSTP stop fetching; TERM or INT stop, giving running jobs the timeout and then giving them back;
   TTIN log what is running
 
 EXIT CODES
-  0 stopped as asked or configuration right, 64 wrong command line, 69 Redis cannot be reached (--fail-fast),
-  70 internal error, 78 wrong configuration"#;
+  0 stopped as asked, configuration right, or healthy; 1 not healthy (health), 64 wrong command line,
+  69 Redis cannot be reached (--fail-fast), 70 internal error, 75 memory is at its limit: start it again,
+  78 wrong configuration"#;
 
 /// A Sidekiq-compatible worker that runs programs and HTTP endpoints as job handlers.
 #[derive(Debug, Parser)]
 #[command(name = "gandy-worker", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// Configuration file [default: gandy.toml if it is there]
-    #[arg(short = 'C', long = "config", value_name = "FILE")]
+    #[arg(short = 'C', long = "config", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
     /// Queue to fetch from, with an optional weight; may be given many times
@@ -78,9 +86,47 @@ pub struct Cli {
     #[arg(long)]
     pub allow_eviction: bool,
 
+    /// Where /livez, /readyz, /startupz and /metrics are served: an address with a port, a port, or off [default: 0.0.0.0:7433]
+    #[arg(long, value_name = "ADDR|off", global = true, value_parser = probes)]
+    pub probes: Option<Probes>,
+
     /// Check the configuration, print what it comes to, and end
     #[arg(long)]
     pub check: bool,
+
+    /// What to do instead of running jobs.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What is done instead of running jobs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask the worker on this host whether it lives (exit code 0) or not (1), for images without curl
+    Health(Health),
+}
+
+/// What `health` asks.
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Ask whether it claims jobs (/readyz)
+    #[arg(long, conflicts_with = "startup")]
+    pub ready: bool,
+
+    /// Ask whether it has joined the fleet (/startupz)
+    #[arg(long)]
+    pub startup: bool,
+}
+
+impl Health {
+    /// The path to ask for.
+    pub fn path(&self) -> &'static str {
+        match (self.ready, self.startup) {
+            (true, _) => "/readyz",
+            (_, true) => "/startupz",
+            _ => "/livez",
+        }
+    }
 }
 
 impl Cli {
@@ -111,6 +157,7 @@ impl Cli {
             namespace: self.namespace.clone(),
             fail_fast: self.fail_fast.then_some(true),
             allow_eviction: self.allow_eviction.then_some(true),
+            probes: self.probes,
             ..Layer::default()
         })
     }
@@ -118,6 +165,10 @@ impl Cli {
 
 fn concurrency(text: &str) -> Result<usize, String> {
     keys::concurrency(Raw::Text(text))
+}
+
+fn probes(text: &str) -> Result<Probes, String> {
+    Probes::read(Raw::Text(text))
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

@@ -6,11 +6,11 @@ use std::io::Write;
 
 use clap::Parser;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command};
 use crate::config::environment::Environment;
 use crate::config::{self, summary};
 use crate::worker::Ready;
-use crate::{exit, log};
+use crate::{exit, log, probes};
 
 /// What a command line comes to.
 #[derive(Debug)]
@@ -36,6 +36,16 @@ pub fn start(words: impl IntoIterator<Item = OsString>, environment: &Environmen
             return Start::End(exit::CLEAN);
         }
     };
+    if let Some(Command::Health(health)) = &cli.command {
+        let (code, why) = match config::probes_of(cli.config.as_deref(), environment, cli.probes) {
+            Ok(probes) => probes::ask(probes, health.path()),
+            Err(why) => (exit::CONFIG, why),
+        };
+        if !why.is_empty() {
+            say(&log::escape(&why));
+        }
+        return Start::End(code);
+    }
     let flags = match cli.layer() {
         Ok(flags) => flags,
         Err(error) => {

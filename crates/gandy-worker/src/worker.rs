@@ -1,7 +1,10 @@
 //! The running worker: the configuration made into the library's worker, and its end into an exit code.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use gandy::metrics::Exposition;
 use gandy::{CapsuleConfig, Error, Kind, Server, Worker, WorkerBuilder, WorkerConfig};
 use tokio::runtime::{Builder, Runtime};
 
@@ -12,7 +15,8 @@ use crate::config::{Config, Loaded, summary};
 use crate::exec::launcher::Launcher;
 use crate::handler::{ExecHandler, HttpHandler, options};
 use crate::http::{self, Trust};
-use crate::{exit, limits, log};
+use crate::systemd::Notifier;
+use crate::{config, exit, limits, log, memory_guard, probes};
 
 /// A configuration that the library accepts too.
 #[derive(Debug)]
@@ -38,7 +42,9 @@ impl Ready {
 
 /// Runs a worker until it is stopped; gives the exit code.
 pub fn run(ready: Ready, environment: &Environment) -> u8 {
-    if let Err(why) = log::start(environment) {
+    let jobs = ready.loaded.config.jobs.iter();
+    let levels = jobs.filter_map(|(class, job)| Some((class.clone(), job.log?)));
+    if let Err(why) = log::start(environment, levels.collect()) {
         let _ = writeln!(std::io::stderr(), "{why}");
         return exit::CONFIG;
     }
@@ -51,7 +57,7 @@ pub fn run(ready: Ready, environment: &Environment) -> u8 {
             return exit::SOFTWARE;
         }
     };
-    let code = runtime.block_on(serve(ready));
+    let code = runtime.block_on(serve(ready, environment));
     end(runtime);
     code
 }
@@ -61,23 +67,51 @@ fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
-async fn serve(ready: Ready) -> u8 {
+async fn serve(ready: Ready, environment: &Environment) -> u8 {
     let Ready { loaded, settings } = ready;
     announce(&loaded);
-    let builder = match prepare(Worker::builder(settings), &loaded.config) {
+    let builder = prepare(Worker::builder(settings), &loaded.config)
+        .and_then(|builder| told(builder, &loaded.config));
+    let builder = match builder {
         Ok(builder) => builder,
         Err(why) => {
             tracing::error!("{why}");
             return exit::CONFIG;
         }
     };
-    match builder.run().await {
+    let worker = match builder.build() {
+        Ok(worker) => worker,
+        Err(error) => {
+            tracing::error!("{error}");
+            return code(&error);
+        }
+    };
+    let restart = Arc::new(AtomicBool::new(false));
+    if loaded.config.memory_guard {
+        let cgroup = config::cgroup_of(environment);
+        memory_guard::start(cgroup, worker.handle(), Arc::clone(&restart));
+    }
+    match Notifier::of(environment) {
+        Ok(Some(notifier)) => notifier.start(worker.handle()),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "systemd cannot be told: NOTIFY_SOCKET is of no use"),
+    }
+    match worker.run().await {
+        Ok(()) if restart.load(Ordering::Acquire) => exit::RESTART,
         Ok(()) => exit::CLEAN,
         Err(error) => {
             tracing::error!("{error}");
             code(&error)
         }
     }
+}
+
+/// Probes and metrics, where they can be served.
+fn told(builder: WorkerBuilder, config: &Config) -> Result<WorkerBuilder, String> {
+    Ok(match probes::listen(config.probes)? {
+        Some(listener) => builder.probes(listener).metrics(Exposition::default()),
+        None => builder,
+    })
 }
 
 fn announce(loaded: &Loaded) {
@@ -87,6 +121,7 @@ fn announce(loaded: &Loaded) {
         file = %loaded.path.display(),
         redis = summary::redacted(config.redis_url.expose()),
         concurrency = config.concurrency,
+        cpu_quota = config.cpu_quota,
         queues = ?config.queues.iter().map(Queue::to_string).collect::<Vec<_>>(),
         classes = ?config.jobs.keys().collect::<Vec<_>>(),
         "gandy-worker starts"

@@ -126,7 +126,7 @@ jobs = 5
         "gandy.toml:35:8: jobs.H.exec: cannot find the program \"no-such-program-anywhere\" in PATH; one beside the file is written \"./no-such-program-anywhere\"".to_owned(),
         format!("gandy.toml:36:11: jobs.H.timeout: {span} 1ms to 30d, got 0"),
         "gandy.toml:38:14: jobs.H.discard_on: names exit code 4, which bury_on names too".to_owned(),
-        "gandy.toml:39:1: jobs.H.jobs: unknown key; allowed here: bury_on, cwd, discard_on, env, exec, http, output_limit, pass_env, retry, timeout".to_owned(),
+        "gandy.toml:39:1: jobs.H.jobs: unknown key; allowed here: bury_on, cwd, discard_on, env, exec, http, log, output_limit, pass_env, retry, timeout".to_owned(),
         "environment GANDY_CONCURRENCY: concurrency: must be a whole number from 1 to 1000, got \"many\"".to_owned(),
     ];
     for (found, expected) in answer.err.iter().zip(&expected) {
@@ -341,10 +341,10 @@ fn a_wrong_command_line_is_code_64_and_repeats_no_password() {
             vec!["--redis", "http://:S3CR3T@h"],
             "error: --redis must begin with redis://, rediss://, unix://",
         ),
-        (vec!["stray"], "error: unexpected argument 'stray' found"),
+        (vec!["stray"], "error: unrecognized subcommand 'stray'"),
         (
             vec!["redis://u:S3CR3T@h"],
-            "error: unexpected argument 'redis://***@h' found",
+            "error: unrecognized subcommand 'redis://***@h'",
         ),
         (
             vec!["--fail-fast=redis://u:S3CR3T@h"],

@@ -55,6 +55,8 @@ fn every_exit_code_is_named() {
     let codes = README.split_once("Exit codes:").unwrap().1;
     for code in [
         exit::CLEAN,
+        exit::UNHEALTHY,
+        exit::RESTART,
         exit::USAGE,
         exit::UNAVAILABLE,
         exit::SOFTWARE,

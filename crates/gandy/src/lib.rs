@@ -6,7 +6,8 @@
 //!   say what becomes of pushes while Redis is away.
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
-//! * [`Inspect`] looks at queues, sets and processes; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
+//! * [`Health`] says whether a worker moves and claims, [`Listener`] serves that to probes; [`metrics`] are for Prometheus.
+//! * [`Inspect`] looks at queues, sets and processes; [`Surveyor`] gives it as numbers; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
 //!   no Redis.
 //!
 //! A web application that only pushes takes the crate without the feature `worker`.
@@ -26,12 +27,15 @@ mod inspect;
 mod job;
 #[cfg(feature = "worker")]
 mod job_error;
+mod listener;
+pub mod metrics;
 #[cfg(feature = "worker")]
 mod middleware;
 mod mould;
 mod push;
 #[cfg(feature = "worker")]
 mod registry;
+mod survey;
 pub mod testing;
 #[cfg(feature = "worker")]
 mod worker;
@@ -52,7 +56,10 @@ pub use gandy_store::{
 };
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};
+pub use listener::{Answer, Listener};
+pub use metrics::METRICS;
 pub use push::Push;
+pub use survey::{QUEUES_MAX, Survey, SurveyedQueue, SurveyedServer, SurveyedSet, Surveyor};
 
 #[cfg(feature = "worker")]
 pub use context::{Context, Progress};
@@ -66,5 +73,6 @@ pub use middleware::{Middleware, Next};
 pub use tokio_util::sync::CancellationToken;
 #[cfg(feature = "worker")]
 pub use worker::{
-    CapsuleConfig, Fences, RunningWorker, Worker, WorkerBuilder, WorkerConfig, WorkerHandle,
+    Ailment, CapsuleConfig, Fences, Health, LIVE_WITHIN, RunningWorker, Worker, WorkerBuilder,
+    WorkerConfig, WorkerHandle,
 };

@@ -3,6 +3,7 @@
 
 mod bulk;
 pub(crate) mod doctor;
+pub(crate) mod exporter;
 pub(crate) mod functions;
 pub(crate) mod jobs;
 pub(crate) mod processes;
@@ -23,6 +24,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<u8, Failure> {
         Verb::Jobs(args) => jobs::run(args, common).await,
         Verb::Processes(_) => processes::run(common).await,
         Verb::Doctor(args) => return doctor::run(args, common).await,
+        Verb::Exporter(args) => exporter::run(args, common).await,
         Verb::InstallFunctions(_) => functions::run(common).await,
     }
     .map(|()| exit::DONE)

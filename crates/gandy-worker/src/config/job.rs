@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use toml::de::DeValue;
+use tracing::level_filters::LevelFilter;
 
 use super::environment::Environment;
 use super::keys::{self, default};
@@ -24,6 +25,8 @@ pub struct Job {
     pub timeout: Duration,
     /// The class's retries, for jobs whose payload says nothing; `None` when the file does not either.
     pub retry: Option<Retry>,
+    /// Which of its log lines are written; `None`: as of all others.
+    pub log: Option<LevelFilter>,
 }
 
 /// What runs a job.
@@ -47,7 +50,7 @@ pub enum Retry {
 }
 
 /// The keys of both kinds.
-pub const KEYS: [&str; 4] = ["exec", "http", "timeout", "retry"];
+pub const KEYS: [&str; 5] = ["exec", "http", "timeout", "retry", "log"];
 
 /// The keys of programs.
 pub const EXEC_KEYS: [&str; 6] = [
@@ -73,6 +76,7 @@ pub fn read(
         .read("timeout", keys::job_timeout)
         .unwrap_or(default::JOB_TIMEOUT);
     let retry = section.read("retry", retry);
+    let log = section.read("log", log);
     let target = match (section.value("exec"), section.value("http")) {
         (Some(words), None) => {
             refuse(
@@ -111,6 +115,7 @@ pub fn read(
         target: target?,
         timeout,
         retry,
+        log,
     })
 }
 
@@ -121,6 +126,20 @@ fn retry(raw: Raw<'_>) -> Result<Retry, String> {
         Raw::Toml(DeValue::Integer(_)) => keys::max_retries(raw).map(Retry::Times),
         _ => Err(format!(
             "must be true, false or a number of retries, got {}",
+            raw.shown()
+        )),
+    }
+}
+
+fn log(raw: Raw<'_>) -> Result<LevelFilter, String> {
+    match raw.text() {
+        Ok("off") => Ok(LevelFilter::OFF),
+        Ok("error") => Ok(LevelFilter::ERROR),
+        Ok("warn") => Ok(LevelFilter::WARN),
+        Ok("info") => Ok(LevelFilter::INFO),
+        Ok("debug") => Ok(LevelFilter::DEBUG),
+        _ => Err(format!(
+            "must be \"off\", \"error\", \"warn\", \"info\" or \"debug\", got {}",
             raw.shown()
         )),
     }

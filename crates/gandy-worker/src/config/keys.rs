@@ -134,7 +134,7 @@ pub fn max_fetch_payload(raw: Raw<'_>) -> Result<usize, String> {
     narrow(raw.whole_number(1_024, 512 * 1024 * 1024)?)
 }
 
-/// `allow_eviction`, `fail_fast` and `functions`.
+/// `allow_eviction`, `fail_fast`, `functions` and `memory_guard`.
 pub fn boolean(raw: Raw<'_>) -> Result<bool, String> {
     raw.boolean()
 }

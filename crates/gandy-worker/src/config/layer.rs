@@ -8,6 +8,7 @@ use std::time::Duration;
 use gandy::{StampFormat, TlsFiles};
 
 use super::keys;
+use super::probes::Probes;
 use super::queue::Queue;
 use super::raw::Raw;
 use super::secret::Secret;
@@ -74,6 +75,8 @@ pub struct Layer {
     pub allow_eviction: Option<bool>,
     pub fail_fast: Option<bool>,
     pub functions: Option<bool>,
+    pub probes: Option<Probes>,
+    pub memory_guard: Option<bool>,
     pub tag: Option<String>,
     pub labels: Option<Vec<String>>,
     pub capsules: BTreeMap<String, CapsuleLayer>,
@@ -81,7 +84,7 @@ pub struct Layer {
 
 impl Layer {
     /// The top-level keys that file and environment share.
-    pub const KEYS: [&'static str; 20] = [
+    pub const KEYS: [&'static str; 22] = [
         "redis_url",
         "redis_url_file",
         "redis_tls_ca",
@@ -100,6 +103,8 @@ impl Layer {
         "allow_eviction",
         "fail_fast",
         "functions",
+        "probes",
+        "memory_guard",
         "tag",
         "labels",
     ];
@@ -140,6 +145,8 @@ impl Layer {
             allow_eviction: source.read("allow_eviction", keys::boolean),
             fail_fast: source.read("fail_fast", keys::boolean),
             functions: source.read("functions", keys::boolean),
+            probes: source.read("probes", Probes::read),
+            memory_guard: source.read("memory_guard", keys::boolean),
             tag: source.read("tag", keys::tag),
             labels: source.read("labels", keys::labels),
             capsules: BTreeMap::new(),
@@ -173,6 +180,8 @@ impl Layer {
             allow_eviction: self.allow_eviction.or(below.allow_eviction),
             fail_fast: self.fail_fast.or(below.fail_fast),
             functions: self.functions.or(below.functions),
+            probes: self.probes.or(below.probes),
+            memory_guard: self.memory_guard.or(below.memory_guard),
             tag: self.tag.or(below.tag),
             labels: self.labels.or(below.labels),
             capsules,

@@ -1,7 +1,7 @@
 //! The worker's configuration: TOML file, environment and flags, laid over each other in the order
 //! flag, environment, file, default; every mistake is gathered before anything is refused.
 //!
-//! * `keys`: the rule and default of each key; `raw`, `queue`, `secret`: the types of values
+//! * `keys`: the rule and default of each key; `raw`, `queue`, `secret`, `probes`: the types of values
 //! * `layer`: what one source sets; `file` (with `section`, `job`, `exec_job`, `http_job`, `program`) and `variables` (with
 //!   `environment`): the sources; flags are in `cli`
 //! * `problem`, `suggest`: what is wrong, where, and what was meant
@@ -14,6 +14,7 @@ pub mod http_job;
 pub mod job;
 pub mod keys;
 pub mod layer;
+pub mod probes;
 pub mod problem;
 pub mod program;
 pub mod queue;
@@ -30,11 +31,13 @@ use std::time::Duration;
 
 use gandy::{StampFormat, TlsFiles};
 
+use crate::cgroup::{self, Cgroup};
 use environment::Environment;
 use file::File;
 use job::Job;
 use keys::default;
 use layer::{Layer, Redis};
+use probes::Probes;
 use problem::{Place, Problem};
 use queue::Queue;
 use secret::Secret;
@@ -53,6 +56,8 @@ pub struct Config {
     pub redis_tls: TlsFiles,
     pub namespace: Option<String>,
     pub concurrency: usize,
+    /// CPUs of the control group's quota, where that has decided `concurrency`.
+    pub cpu_quota: Option<f64>,
     pub queues: Vec<Queue>,
     pub crash_budget: usize,
     pub timeout: Duration,
@@ -64,6 +69,8 @@ pub struct Config {
     pub allow_eviction: bool,
     pub fail_fast: bool,
     pub functions: bool,
+    pub probes: Probes,
+    pub memory_guard: bool,
     pub tag: Option<String>,
     pub labels: Vec<String>,
     pub capsules: BTreeMap<String, Capsule>,
@@ -128,7 +135,8 @@ pub fn load(
         };
         problems.push(Problem::new(Place::Whole(whole.clone()), "", message));
     }
-    let config = resolve(layer, file.jobs, &whole, &mut problems);
+    let cpus = cgroup_of(environment).cpus();
+    let config = resolve(layer, file.jobs, cpus, &whole, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded {
             config,
@@ -139,6 +147,43 @@ pub fn load(
             problems.sort_by_key(|problem| problem.order());
             Err(problems)
         }
+    }
+}
+
+/// The control groups of this process.
+pub fn cgroup_of(environment: &Environment) -> Cgroup {
+    let root = environment.get(variables::CGROUP);
+    Cgroup::of_process(root.filter(|root| !root.is_empty()).map(Path::new))
+}
+
+/// Where the worker that is started like this answers probes. What else is wrong with its configuration is not asked: the
+/// answer is for a probe, many times a minute.
+///
+/// # Errors
+///
+/// An address that is none.
+pub fn probes_of(
+    named: Option<&Path>,
+    environment: &Environment,
+    flag: Option<Probes>,
+) -> Result<Probes, String> {
+    if let Some(probes) = flag {
+        return Ok(probes);
+    }
+    let mut problems = Vec::new();
+    let variables = variables::read(environment, [], &mut problems).probes;
+    let of_file = || {
+        let path = find(named, environment)?;
+        let text = std::fs::read_to_string(&path).ok()?;
+        let file = file::read(&path, &text, environment, &mut Vec::new());
+        file.layer.probes
+    };
+    match environment.text("GANDY_PROBES") {
+        Some(Ok(text)) if !text.is_empty() && variables.is_none() => {
+            Probes::read(raw::Raw::Text(text))
+                .map_err(|why| format!("environment GANDY_PROBES {why}"))
+        }
+        _ => Ok(variables.or_else(of_file).unwrap_or_default()),
     }
 }
 
@@ -157,6 +202,7 @@ fn find(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
 fn resolve(
     layer: Layer,
     jobs: BTreeMap<String, Job>,
+    cpus: Option<f64>,
     whole: &Path,
     problems: &mut Vec<Problem>,
 ) -> Option<Config> {
@@ -165,7 +211,11 @@ fn resolve(
         Some(Redis::Url(url)) => Some(url),
         Some(Redis::File(path)) => read_url(&path, problems),
     };
-    let concurrency = layer.concurrency.unwrap_or(default::CONCURRENCY);
+    let cpu_quota = cpus.filter(|_| layer.concurrency.is_none());
+    let concurrency = layer
+        .concurrency
+        .or(cpu_quota.map(cgroup::concurrency))
+        .unwrap_or(default::CONCURRENCY);
     let mut capsules = BTreeMap::new();
     for (name, capsule) in layer.capsules {
         match capsule.queues {
@@ -193,6 +243,7 @@ fn resolve(
         redis_tls: layer.redis_tls,
         namespace: layer.namespace,
         concurrency,
+        cpu_quota,
         queues: layer.queues.unwrap_or_else(|| {
             vec![Queue {
                 name: default::QUEUE.to_owned(),
@@ -211,6 +262,8 @@ fn resolve(
         allow_eviction: layer.allow_eviction.unwrap_or(false),
         fail_fast: layer.fail_fast.unwrap_or(false),
         functions: layer.functions.unwrap_or(false),
+        probes: layer.probes.unwrap_or_default(),
+        memory_guard: layer.memory_guard.unwrap_or(true),
         tag: layer.tag,
         labels: layer.labels.unwrap_or_default(),
         capsules,

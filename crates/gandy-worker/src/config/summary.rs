@@ -30,7 +30,13 @@ pub fn of(config: &Config) -> String {
     if let Some(namespace) = &config.namespace {
         line("namespace", quoted(namespace));
     }
-    line("concurrency", config.concurrency.to_string());
+    line(
+        "concurrency",
+        match config.cpu_quota {
+            None => config.concurrency.to_string(),
+            Some(cpus) => format!("{} # for a quota of {cpus} CPUs", config.concurrency),
+        },
+    );
     line("queues", queues(&config.queues));
     line("crash_budget", config.crash_budget.to_string());
     line("timeout", quoted(&show(config.timeout)));
@@ -42,6 +48,8 @@ pub fn of(config: &Config) -> String {
     line("allow_eviction", config.allow_eviction.to_string());
     line("fail_fast", config.fail_fast.to_string());
     line("functions", config.functions.to_string());
+    line("probes", quoted(&config.probes.shown()));
+    line("memory_guard", config.memory_guard.to_string());
     if let Some(tag) = &config.tag {
         line("tag", quoted(tag));
     }
@@ -100,6 +108,9 @@ fn job_lines(job: &Job) -> Vec<(String, String)> {
         Some(Retry::Default) => line("retry", "true".to_owned()),
         Some(Retry::Never) => line("retry", "false".to_owned()),
         Some(Retry::Times(times)) => line("retry", times.to_string()),
+    }
+    if let Some(level) = job.log {
+        line("log", quoted(&level.to_string()));
     }
     lines
 }

@@ -11,8 +11,11 @@ use super::suggest;
 
 const CAPSULE: &str = "GANDY_CAPSULES_";
 
+/// The folder of control groups where it is not `/sys/fs/cgroup`.
+pub const CGROUP: &str = "GANDY_CGROUP";
+
 /// Variables of ours that are no keys.
-const OTHERS: [&str; 3] = ["GANDY_CONFIG", "GANDY_LOG", "GANDY_LOG_FORMAT"];
+const OTHERS: [&str; 4] = ["GANDY_CONFIG", "GANDY_LOG", "GANDY_LOG_FORMAT", CGROUP];
 
 /// Reads every key that is set in the environment. `capsules` are the names that the file knows, so that
 /// `GANDY_CAPSULES_MAIL_EU_CONCURRENCY` finds `[capsules.mail-eu]`.
@@ -147,6 +150,8 @@ mod tests {
             ("GANDY_ALLOW_EVICTION", "1"),
             ("GANDY_FAIL_FAST", "true"),
             ("GANDY_FUNCTIONS", "true"),
+            ("GANDY_PROBES", "off"),
+            ("GANDY_MEMORY_GUARD", "false"),
             ("GANDY_TAG", "blue"),
             ("GANDY_LABELS", "a b"),
             ("GANDY_CAPSULES_MAIL_EU_CONCURRENCY", "2"),

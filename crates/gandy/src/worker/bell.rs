@@ -11,10 +11,7 @@ use std::{
 
 use gandy_store::{BLOCK_DEADLINE, Backoff, Grant, Haul, StoreError, Wire};
 
-use super::{
-    capsule::Station,
-    core::{Core, Phase},
-};
+use super::{capsule::Station, core::Core};
 
 /// How often a bell that must not block looks whether it may again.
 const LOOK: Duration = Duration::from_millis(200);
@@ -79,12 +76,14 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             // No right to block, or a proxy that does not let it through: the pumps poll until it is tried again.
             Err(error @ StoreError::Refused { .. }) => {
                 core.complain("wait", &error);
+                core.meter.fetch_failed(error.kind());
                 station.refuse(index, true);
                 tokio::time::sleep(AGAIN).await;
                 station.refuse(index, false);
             }
             Err(error) => {
                 core.complain("wait", &error);
+                core.meter.fetch_failed(error.kind());
                 tokio::time::sleep(backoff.next(fastrand::f64())).await;
                 // A job may have landed although no reply came.
                 if matches!(error, StoreError::Unknown { .. }) {
@@ -114,7 +113,7 @@ fn take_in(core: &Core, station: &Station, range: &Range<u64>, haul: Haul) -> bo
 /// Only a capsule that could run a job waits for one. Places held by a claim on its way count as free: the claim that
 /// made the capsule idle still holds them, and a bell that slept for that was 200 ms late.
 fn may_wait(core: &Core, station: &Station, index: usize) -> bool {
-    *core.phase.borrow() == Phase::Running
+    core.wants_jobs()
         && !station.is_mute(index)
         && station.capsule.slots.any_free()
         && station.life.may_claim(Instant::now())

@@ -5,13 +5,13 @@ use std::{future::Future, time::Duration};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Worker,
+    LIVE_WITHIN, Probes, Worker,
     config::{CapsuleConfig, WorkerConfig},
     core::Core,
     hooks::Hooks,
 };
 use crate::{
-    BlockingHandler, Context, Error, Handler, HandlerOptions, Job, JobError, Middleware,
+    BlockingHandler, Context, Error, Handler, HandlerOptions, Job, JobError, Listener, Middleware,
     RawHandler, registry::Registry,
 };
 
@@ -22,6 +22,10 @@ pub struct WorkerBuilder {
     registry: Registry,
     hooks: Hooks,
     signals: bool,
+    probes: Option<Listener>,
+    live_within: Duration,
+    #[cfg(feature = "metrics")]
+    exposition: Option<crate::metrics::Exposition>,
 }
 
 impl WorkerBuilder {
@@ -31,6 +35,10 @@ impl WorkerBuilder {
             registry: Registry::default(),
             hooks: Hooks::default(),
             signals: true,
+            probes: None,
+            live_within: LIVE_WITHIN,
+            #[cfg(feature = "metrics")]
+            exposition: None,
         }
     }
 
@@ -144,6 +152,38 @@ impl WorkerBuilder {
         self
     }
 
+    /// Serves `/livez`, `/readyz` and `/startupz` there, from a thread of its own and for as long as the worker runs: 200
+    /// and `ok`, or 503 and why not ([`crate::Health`]). With [`WorkerBuilder::metrics`] also `/metrics`. Default: none.
+    ///
+    /// ```no_run
+    /// # fn build(config: gandy::WorkerConfig) -> Result<gandy::WorkerBuilder, Box<dyn std::error::Error>> {
+    /// use gandy::{Listener, Worker};
+    /// let worker = Worker::builder(config).probes(Listener::bind("0.0.0.0:7433")?);
+    /// # Ok(worker) }
+    /// ```
+    #[must_use]
+    pub fn probes(mut self, listener: Listener) -> Self {
+        self.probes = Some(listener);
+        self
+    }
+
+    /// How long a part may stand still before `/livez` calls the worker stuck. Default [`LIVE_WITHIN`], 30 s; above it are
+    /// handlers that compute without a pause and are known to.
+    #[must_use]
+    pub fn live_within(mut self, patience: Duration) -> Self {
+        self.live_within = patience;
+        self
+    }
+
+    /// Counts runs into this, which `/metrics` shows. Without it they go to the global recorder of the `metrics` facade, if
+    /// there is one: with each heartbeat, and when the worker ends.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(mut self, exposition: crate::metrics::Exposition) -> Self {
+        self.exposition = Some(exposition);
+        self
+    }
+
     /// Runs when the worker has registered, before its first claim.
     #[must_use]
     pub fn on_startup(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
@@ -193,7 +233,13 @@ impl WorkerBuilder {
     /// [`Error::Config`] names the setting and what is allowed.
     pub fn build(self) -> Result<Worker, Error> {
         let core = Core::new(self.config, self.registry, self.hooks, !self.signals)?;
-        Ok(Worker::new(core, self.signals))
+        #[cfg(feature = "metrics")]
+        if let Some(exposition) = self.exposition {
+            let _ = core.meter.exposition.set(exposition);
+        }
+        let patience = self.live_within;
+        let probes = self.probes.map(|listener| Probes { listener, patience });
+        Ok(Worker::new(core, self.signals, probes))
     }
 
     /// Builds the worker and runs it until it is stopped.

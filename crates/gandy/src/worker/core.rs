@@ -11,7 +11,8 @@ use gandy_store::{Caution, Line, StoreError};
 use tokio::sync::watch;
 
 use super::{
-    capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, peers::Peers, stats::Stats,
+    capsule::Capsule, config::WorkerConfig, hooks::Hooks, life::Life, meter::Meter, peers::Peers,
+    pulse::Pulse, stats::Stats,
 };
 use crate::{Error, ambient, registry::Registry};
 
@@ -27,6 +28,8 @@ pub(crate) struct Core {
     pub(crate) hooks: Hooks,
     pub(crate) capsules: Vec<Arc<Capsule>>,
     pub(crate) stats: Stats,
+    pub(crate) meter: Meter,
+    pub(crate) pulse: Pulse,
     /// For the chores, all on one connection: each checkout from a pool would add a PING and an UNWATCH, and those were a
     /// fifth of what an idle fleet sent.
     pub(crate) chores: Line,
@@ -71,6 +74,8 @@ impl Core {
         let reply = config.server.patience().reply;
         let chores = Line::single(config.server.clone(), keys.clone(), reply);
         registry.consult(Peers::new(chores.clone()));
+        let queues = capsules.iter().flat_map(|capsule| capsule.order.names());
+        let meter = Meter::new(&registry, queues);
         Ok(Arc::new(Self {
             config,
             keys,
@@ -78,6 +83,8 @@ impl Core {
             hooks,
             capsules,
             stats: Stats::default(),
+            meter,
+            pulse: Pulse::default(),
             chores,
             phase: watch::Sender::new(Phase::Running),
             embedded,

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     core::{Core, Phase},
+    health::Health,
     stats::Fences,
 };
 use crate::Error;
@@ -31,6 +32,20 @@ impl WorkerHandle {
     /// Stops claiming for good; running jobs go on. May be called twice.
     pub fn quiet(&self) {
         self.core.advance(Phase::Quiet);
+    }
+
+    /// Stops claiming for a while, or goes on: for a host that is short of something. Running jobs go on, what was claimed
+    /// ahead goes back. Within a second; may be called as often as one likes.
+    pub fn hold(&self, held: bool) {
+        if self.core.pulse.hold(held) {
+            tracing::info!(held, "claiming is held or goes on");
+        }
+    }
+
+    /// What can be seen of the worker now: whether it moves, claims, and hears from Redis. Waits for nothing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.core.health()
     }
 
     /// Asks the worker to end: it claims no more, waits up to its timeout for running jobs and gives the rest back. Does

@@ -35,8 +35,8 @@ pub(crate) struct Heartbeat {
     info: String,
     concurrency: u32,
     next_beat: Instant,
-    /// The phase that the last beat showed.
-    shown: Option<Phase>,
+    /// The phase that the last beat showed, and whether claiming was held.
+    shown: Option<(Phase, bool)>,
     round_trip: Duration,
     slow: u32,
     beats: u64,
@@ -83,6 +83,7 @@ impl Heartbeat {
 
     /// One beat: counters, process, running jobs.
     pub(crate) async fn beat(&mut self) -> Result<(), StoreError> {
+        self.core.meter.publish(&self.core);
         let line = &self.core.chores;
         let flushed = self
             .core
@@ -91,13 +92,14 @@ impl Heartbeat {
             .await;
         let work = work(&self.life);
         let phase = *self.core.phase.borrow();
+        let held = self.core.pulse.is_held();
         let beat = Beat {
             info: &self.info,
             concurrency: self.concurrency,
             busy: u32::try_from(work.len()).unwrap_or(u32::MAX),
             beat_ms: ambient::now_ms(),
             rtt_us: u64::try_from(self.round_trip.as_micros()).unwrap_or(u64::MAX),
-            quiet: phase != Phase::Running,
+            quiet: phase != Phase::Running || held,
             rss_kb: rss_kb(),
         };
         let fields: Vec<(String, String)> = beat
@@ -109,8 +111,9 @@ impl Heartbeat {
         let seen = line
             .beat(&self.life.identity, &fields, &work, old_readers)
             .await?;
-        self.shown = Some(phase);
+        self.shown = Some((phase, held));
         self.round_trip = seen.round_trip;
+        self.core.pulse.took(seen.round_trip);
         self.slow = if seen.round_trip > SLOW {
             self.slow + 1
         } else {
@@ -133,6 +136,11 @@ impl Heartbeat {
         }
         self.beats += 1;
         flushed
+    }
+
+    fn is_changed(&self) -> bool {
+        let now = (*self.core.phase.borrow(), self.core.pulse.is_held());
+        self.shown != Some(now)
     }
 
     async fn obey(&self) -> Result<(), StoreError> {
@@ -163,7 +171,7 @@ impl Chore for Heartbeat {
     async fn run_once(&mut self, now: Instant) -> Result<Duration, StoreError> {
         self.obey().await?;
         // A change of phase is shown at once, whoever asked for it, and not one beat late as Ruby does.
-        if now >= self.next_beat || self.shown != Some(*self.core.phase.borrow()) {
+        if now >= self.next_beat || self.is_changed() {
             self.beat().await?;
             self.next_beat = now + BEAT_EVERY;
         }
@@ -233,7 +241,7 @@ fn base36(mut number: u64) -> String {
 }
 
 /// Resident memory of this process, where the system tells.
-fn rss_kb() -> u64 {
+pub(crate) fn rss_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
         .lines()

@@ -54,7 +54,10 @@ pub(crate) fn start(
 async fn keep(core: &Core, life: &Life, stations: &[Arc<Station>]) {
     let mut proof = Proof::new(core);
     loop {
-        let wait = match proof.renew(life).await {
+        core.pulse.tick_lease();
+        let renewed = proof.renew(life).await;
+        core.pulse.heard(renewed.is_ok());
+        let wait = match renewed {
             Ok(true) => RENEW_EVERY,
             // Our own leaving is not a death.
             Ok(false) if life.closed.is_cancelled() => return,
@@ -94,6 +97,7 @@ async fn keep(core: &Core, life: &Life, stations: &[Arc<Station>]) {
             () = life.dead.cancelled() => return,
             // Without a connection a worker looks dead within seconds.
             () = proof.line.lost(), if wait == RENEW_EVERY => {
+                core.pulse.heard(false);
                 tokio::time::sleep(SOON.mul_f64(fastrand::f64())).await;
             }
             () = tokio::time::sleep(wait) => {}

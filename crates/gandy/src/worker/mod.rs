@@ -6,6 +6,7 @@
 //! * The claim loop: `pump` (with `batch`, `route` and `prefetch`) and `bell`; who works it and begins runs: `hand` (with
 //!   `pace`); one run: `run` and `verdict`.
 //! * The proof of life: `lease`, on a thread of its own; beside it `lookout`, over the claim loops.
+//! * What is told outside: `pulse`, judged by `health`, served by `probes`; `meter` (with `meter_words`) counts for Prometheus.
 //! * Chores: `heartbeat`, `strays`, `promoter`, `reaper` (with `recovery`, pure), `cautions`.
 //! * The end: `shutdown`.
 
@@ -21,17 +22,23 @@ mod core;
 mod dump;
 mod hand;
 mod handle;
+mod health;
 mod heartbeat;
 mod hooks;
 mod label;
 mod lease;
 mod life;
 mod lookout;
+#[cfg_attr(not(feature = "metrics"), path = "no_meter.rs")]
+mod meter;
+mod meter_words;
 mod missing;
 pub(crate) mod pace;
 pub(crate) mod peers;
 mod prefetch;
+mod probes;
 mod promoter;
+mod pulse;
 mod pump;
 mod reaper;
 mod recovery;
@@ -56,6 +63,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use builder::WorkerBuilder;
 pub use config::{CapsuleConfig, WorkerConfig};
 pub use handle::{RunningWorker, WorkerHandle};
+pub use health::{Ailment, Health, LIVE_WITHIN};
 pub use stats::Fences;
 
 use self::{
@@ -70,7 +78,7 @@ use self::{
     signals::Signals,
     strays::Strays,
 };
-use crate::Error;
+use crate::{Error, Listener};
 
 /// Runs jobs until it is stopped.
 ///
@@ -94,6 +102,14 @@ use crate::Error;
 pub struct Worker {
     core: Arc<Core>,
     signals: bool,
+    probes: Option<Probes>,
+}
+
+/// Where a worker answers probes, and how long a part may stand still.
+#[derive(Debug)]
+pub(crate) struct Probes {
+    pub(crate) listener: Listener,
+    pub(crate) patience: Duration,
 }
 
 /// Everything that runs for one life.
@@ -129,6 +145,15 @@ impl Drop for Cut {
     }
 }
 
+/// Whoever does not run is not stuck.
+struct Rest(Arc<Core>);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.pulse.rest();
+    }
+}
+
 /// A task that ends with whoever holds this.
 #[derive(Debug)]
 struct Tied<T>(JoinHandle<T>);
@@ -146,8 +171,12 @@ impl Worker {
         WorkerBuilder::new(config)
     }
 
-    pub(crate) fn new(core: Arc<Core>, signals: bool) -> Self {
-        Self { core, signals }
+    pub(crate) fn new(core: Arc<Core>, signals: bool, probes: Option<Probes>) -> Self {
+        Self {
+            core,
+            signals,
+            probes,
+        }
     }
 
     /// Steers the worker while it runs.
@@ -171,7 +200,18 @@ impl Worker {
     ///
     /// Dropping the future stops the worker and its running jobs at once and writes nothing more: they run again elsewhere
     /// once it is known to be dead, 20 s later at most. To end in good order use [`WorkerHandle::stop`].
-    pub async fn run(self) -> Result<(), Error> {
+    pub async fn run(mut self) -> Result<(), Error> {
+        let _probes = match self.probes.take() {
+            Some(Probes { listener, patience }) => {
+                let served = probes::start(&self.core, listener, patience);
+                Some(served.map_err(|error| {
+                    Error::config(format!("cannot start the thread of probes: {error}"))
+                })?)
+            }
+            None => None,
+        };
+        let _pulse = Tied(tokio::spawn(pulse::beat(Arc::clone(&self.core))));
+        let _rest = Rest(Arc::clone(&self.core));
         let signals = if self.signals {
             let signals = Signals::new()
                 .map_err(|error| Error::config(format!("cannot listen to signals: {error}")))?;
@@ -202,6 +242,7 @@ impl Worker {
         while let Some(crew) = self.begin_life().await? {
             tokio::select! {
                 () = crew.life.dead.cancelled() => {
+                    core.pulse.end();
                     // Its pumps go on until its last run has ended; the next life begins at once.
                     crew.cut.disarm();
                     shutdown::mourn(core, &crew.life).await;
@@ -218,6 +259,7 @@ impl Worker {
             break;
         }
         core.set_present(None);
+        core.pulse.end();
         // The hooks of shutdown run even when there was nothing to wait for.
         let _ = tokio::time::timeout(Duration::from_secs(1), &mut announce.0).await;
         Ok(())
@@ -274,6 +316,7 @@ impl Worker {
         lease::start(core, &life, &stations)
             .map_err(|error| Error::config(format!("cannot start the lease thread: {error}")))?;
         core.set_present(Some(Arc::clone(&life)));
+        core.pulse.begin(&stations);
         let chores = vec![
             chore::start(core, Heartbeat::new(core, &life), stop.clone()),
             chore::start(core, Strays::new(core, &life, &stations), stop.clone()),

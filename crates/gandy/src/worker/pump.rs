@@ -199,7 +199,7 @@ impl Pump {
     }
 
     fn may_claim(&self, now: Instant) -> bool {
-        *self.phase.borrow() == Phase::Running && self.station.life.may_claim(now)
+        self.core.wants_jobs() && self.station.life.may_claim(now)
     }
 
     /// Jobs that this worker will not begin soon go back: others may.
@@ -405,6 +405,7 @@ impl Pump {
             Ok(haul) => haul,
             Err(error) => {
                 self.core.complain("cycle", &error);
+                self.core.meter.fetch_failed(error.kind());
                 // What this claim may still bring is found by the comparison with the in-flight hash (I7).
                 life.claimed(&flight.range, []);
                 // Where only the claim was refused, what ended was finished in front of it.
@@ -490,6 +491,8 @@ impl Pump {
     }
 
     async fn unland(&mut self, index: usize) {
+        // Each of them may take as long as a reply may.
+        self.station.tick();
         if let Err(error) = self.line.unland(self.station.grip.queue(index)).await {
             self.core.complain("unland", &error);
         }

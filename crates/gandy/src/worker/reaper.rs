@@ -11,13 +11,13 @@ use std::{
 };
 
 use gandy_protocol::Identity;
-use gandy_store::{GivenBack, Guard, Lease, Line, Retirement, StoreError, Trace};
+use gandy_store::{GivenBack, Guard, Lease, Retirement, StoreError, Trace};
 
 use super::{
     chore::Chore,
-    config::WorkerConfig,
     core::Core,
     life::{LEASE, RENEW_EVERY},
+    meter_words::Recovery,
     missing::{APART, Missing},
     recovery,
 };
@@ -223,7 +223,7 @@ impl Chore for Reaper {
             dead = self.core.chores.dying().await?;
         }
         for identity in dead {
-            let given_back = give_back_dead(&self.core.chores, &self.core.config, &identity);
+            let given_back = give_back_dead(&self.core, &identity);
             outcome = outcome.and(given_back.await);
         }
         if on_duty && round {
@@ -237,17 +237,22 @@ impl Chore for Reaper {
 }
 
 /// Gives back everything that a dead process held, and forgets it. Safe to repeat at any point, by anybody.
-pub(crate) async fn give_back_dead(
-    line: &Line,
-    config: &WorkerConfig,
-    identity: &Identity,
-) -> Result<(), StoreError> {
+pub(crate) async fn give_back_dead(core: &Core, identity: &Identity) -> Result<(), StoreError> {
+    let (line, config) = (&core.chores, &core.config);
     let orphans = line.orphans(identity, config.max_fetch_payload).await?;
     let jobs = recovery::plan(orphans, config.max_fetch_payload, fastrand::f64);
     let given = line
         .give_all_back(identity, Guard::Dying, config.grave(), &jobs)
         .await?;
-    let GivenBack { back, stuck, .. } = given;
+    let GivenBack {
+        back,
+        poisoned,
+        stuck,
+        ..
+    } = given;
+    core.meter.poisoned(poisoned as u64);
+    core.meter
+        .recovered(Recovery::Dead, (back - poisoned) as u64);
     if back + stuck > 0 {
         tracing::warn!(
             identity = identity.as_str(),

@@ -19,6 +19,7 @@ use super::{
     hooks::Hooks,
     label::label,
     life::{Held, Leash},
+    meter_words::RunEnd,
     verdict::{Circumstances, judge},
 };
 use crate::{Context, JobError, ambient, handler::Run, registry::Registry};
@@ -241,9 +242,11 @@ fn conclude(
                 jid = label(ctx.jid()),
                 class = label(ctx.class()),
                 queue = ctx.queue(),
+                attempt = ctx.attempt(),
                 elapsed_ms = millis(elapsed),
                 "done"
             );
+            core.meter.count(ctx, RunEnd::Done, elapsed);
             core.stats
                 .count(ctx.payload().display_class(), elapsed, true);
             Some(Ending::Done(Arc::clone(job)))
@@ -270,9 +273,11 @@ fn fail(
             jid = label(ctx.jid()),
             class = label(ctx.class()),
             queue = ctx.queue(),
+            attempt = ctx.attempt(),
             elapsed_ms = millis(elapsed),
             "interrupted"
         );
+        core.meter.count(ctx, RunEnd::Returned, elapsed);
         // A life that is closed gives everything back at once and in order.
         let closed = station.life.closed.is_cancelled();
         return (!closed).then(|| Ending::Return(Arc::clone(job)));
@@ -294,6 +299,7 @@ fn fail(
             random: fastrand::f64(),
         },
     );
+    core.meter.count(ctx, RunEnd::of(&sentence.exit), elapsed);
     if sentence.failed {
         // Hooks run before the step that ends the job, so that a crash between the two repeats them (I4).
         core.stats
@@ -307,6 +313,7 @@ fn fail(
         jid = label(ctx.jid()),
         class = label(ctx.class()),
         queue = ctx.queue(),
+        attempt = ctx.attempt(),
         elapsed_ms = millis(elapsed),
         error_class = error.class(),
         dies = sentence.dies,
@@ -320,6 +327,7 @@ fn say_start(ctx: &Context) {
         jid = label(ctx.jid()),
         class = label(ctx.class()),
         queue = ctx.queue(),
+        attempt = ctx.attempt(),
         "start"
     );
 }

@@ -13,8 +13,9 @@ use gandy_store::{Claim, StoreError, Token};
 use super::{
     capsule::{Ending, Station, admit},
     chore::Chore,
-    core::{Core, Phase},
+    core::Core,
     life::Life,
+    meter_words::Recovery,
     recovery,
 };
 
@@ -39,7 +40,7 @@ impl Strays {
 
     /// Where this job could run soon: at a station of its queue with a slot, in a worker that claims.
     fn able(&self, token: &Token) -> Option<&Arc<Station>> {
-        if *self.core.phase.borrow() != Phase::Running || !self.life.may_claim(Instant::now()) {
+        if !self.core.wants_jobs() || !self.life.may_claim(Instant::now()) {
             return None;
         }
         self.stations.iter().find(|station| {
@@ -71,6 +72,7 @@ impl Strays {
         let (job, exit) = admit(Claim { token, payload }, limit, capsule);
         reserved.take_in(&job);
         tracing::warn!(token = %job.token, "a job whose claim had no answer is taken in");
+        self.core.meter.recovered(Recovery::Stray, 1);
         match exit {
             Some(exit) => {
                 station.hand_in(Ending::Exit(job, exit), Duration::ZERO);
