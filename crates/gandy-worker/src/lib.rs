@@ -19,4 +19,6 @@ pub mod log;
 pub mod outcome;
 pub mod run;
 pub mod start;
+#[cfg(feature = "otel")]
+pub mod traces;
 pub mod worker;

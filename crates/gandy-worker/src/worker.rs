@@ -12,6 +12,8 @@ use crate::config::{Config, Loaded, summary};
 use crate::exec::launcher::Launcher;
 use crate::handler::{ExecHandler, HttpHandler, options};
 use crate::http::{self, Trust};
+#[cfg(feature = "otel")]
+use crate::traces::Traces;
 use crate::{exit, limits, log};
 
 /// A configuration that the library accepts too.
@@ -51,7 +53,22 @@ pub fn run(ready: Ready, environment: &Environment) -> u8 {
             return exit::SOFTWARE;
         }
     };
-    let code = runtime.block_on(serve(ready));
+    #[cfg(feature = "otel")]
+    let traces = match Traces::start(environment, runtime.handle()) {
+        Ok(traces) => traces,
+        Err(why) => {
+            tracing::error!("{why}");
+            return exit::CONFIG;
+        }
+    };
+    let around = |builder| {
+        #[cfg(feature = "otel")]
+        let builder = traces.around(builder);
+        builder
+    };
+    let code = runtime.block_on(serve(ready, around));
+    #[cfg(feature = "otel")]
+    traces.end();
     end(runtime);
     code
 }
@@ -61,10 +78,10 @@ fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
-async fn serve(ready: Ready) -> u8 {
+async fn serve(ready: Ready, around: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> u8 {
     let Ready { loaded, settings } = ready;
     announce(&loaded);
-    let builder = match prepare(Worker::builder(settings), &loaded.config) {
+    let builder = match prepare(around(Worker::builder(settings)), &loaded.config) {
         Ok(builder) => builder,
         Err(why) => {
             tracing::error!("{why}");

@@ -29,6 +29,8 @@ mod job_error;
 #[cfg(feature = "worker")]
 mod middleware;
 mod mould;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod push;
 #[cfg(feature = "worker")]
 mod registry;
