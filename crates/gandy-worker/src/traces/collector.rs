@@ -31,7 +31,8 @@ impl Collector {
     pub(super) fn new(settings: &Settings, runtime: &Handle) -> Result<Self, String> {
         let trust = match &settings.certificate {
             Some(path) => {
-                let wrong = |why: String| format!("the collector's certificate {}: {why}", path.display());
+                let wrong =
+                    |why: String| format!("the collector's certificate {}: {why}", path.display());
                 let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
                 let certificates = Certificate::from_pem_bundle(&pem);
                 Trust::Only(certificates.map_err(|error| wrong(error.to_string()))?)
@@ -80,7 +81,11 @@ async fn send(client: Client, request: reqwest::Request) -> Result<Response<Byte
         .await
         .map_err(reqwest::Error::without_url)?;
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(reqwest::Error::without_url)?
+    {
         let room = ANSWER_MAX - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if body.len() == ANSWER_MAX {

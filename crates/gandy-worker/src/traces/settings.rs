@@ -134,7 +134,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
         ] {
             let error = read(&[NAMED, (name, wrong)]).unwrap_err();
-            assert!(error.starts_with(&format!("environment {name}: must")), "{error}");
+            assert!(
+                error.starts_with(&format!("environment {name}: must")),
+                "{error}"
+            );
             assert!(!error.contains("S3CR3T"), "{error}");
         }
     }

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_wrong_state_is_dropped_and_the_parent_kept() {
         let long = format!("a={}", "x".repeat(600));
-        for wrong in ["=", "é", "a=b\r\nx: y", "a=\0", "a=é", &long] {
+        for wrong in ["a", "é", "a=b\r\nx: y", "a=\0", "a=é", &long] {
             let span = parse(EXAMPLE, wrong).unwrap();
             assert_eq!(span.trace_state().header(), "", "{wrong}");
         }

@@ -7,6 +7,8 @@
 //! Not here: where spans go. That is the application's tracer provider; this crate knows OpenTelemetry's API alone.
 
 mod field;
+#[cfg(all(test, feature = "worker"))]
+mod tests;
 
 use gandy_protocol::JobRecord;
 use opentelemetry::{
