@@ -64,7 +64,11 @@ impl HttpClient for Collector {
         let mut request = reqwest::Request::try_from(request)?;
         *request.timeout_mut() = Some(self.timeout);
         let sent = self.runtime.spawn(send(self.client.clone(), request));
-        let answer = sent.await.map_err(HttpError::from).flatten();
+        let answer = match sent.await {
+            Ok(answer) => answer,
+            // The runtime is at its end.
+            Err(error) => Err(error.into()),
+        };
         match &answer {
             Ok(answer) if answer.status().is_success() => {}
             Ok(answer) => self.tell(&format!("HTTP status {}", answer.status())),

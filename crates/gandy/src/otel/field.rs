@@ -1,6 +1,10 @@
 //! The joint of two spans as it stands in a payload: W3C's `traceparent` and `tracestate`, each a JSON string.
 //!
 //! Payloads come from anywhere, so what is read is checked as if it came over the wire: a wrong one is as good as none.
+#![cfg_attr(
+    not(feature = "worker"),
+    allow(dead_code, reason = "producers only write")
+)]
 
 use std::{borrow::Cow, str::FromStr};
 

@@ -1,25 +1,29 @@
 //! OpenTelemetry (feature `otel`): one span where a job is made and one for each of its runs, joined by fields of the
 //! payload.
 //!
-//! * here: the two spans and what they are called
+//! * here: the middleware, and the span where a job is made
+//! * `run`: the span of a run
 //! * `field`: the joint, `traceparent` and `tracestate`, as it stands in payloads
 //!
 //! Not here: where spans go. That is the application's tracer provider; this crate knows OpenTelemetry's API alone.
 
 mod field;
+#[cfg(feature = "worker")]
+mod run;
 #[cfg(all(test, feature = "worker"))]
 mod tests;
 
 use gandy_protocol::JobRecord;
 use opentelemetry::{
-    Context as Scope, KeyValue,
+    KeyValue,
     global::{self, BoxedTracer},
-    trace::{FutureExt, Link, Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer},
+    trace::{Span, SpanKind, Tracer},
 };
 
-use crate::{ClientMiddleware, Flow, Push};
 #[cfg(feature = "worker")]
-use crate::{Context, JobError, Middleware, job_error};
+pub use run::handed_on;
+
+use crate::{ClientMiddleware, Flow, Push};
 
 /// A middleware of clients and of workers: for each job that is made a span `create QUEUE` (a producer), and for each run
 /// a span `process QUEUE` (a consumer), whose parent it is, in whatever process and however much later.
@@ -46,6 +50,7 @@ use crate::{Context, JobError, Middleware, job_error};
 #[derive(Debug, Clone)]
 pub struct Traced<T = BoxedTracer> {
     tracer: T,
+    #[cfg_attr(not(feature = "worker"), allow(dead_code))]
     linked: bool,
 }
 
@@ -122,86 +127,5 @@ where
         }
         span.end();
         Flow::Go
-    }
-}
-
-/// The span in which this is called, or else the one in which the job was made, as `traceparent` and, if there is one,
-/// `tracestate`: what a handler sends along to whom it asks.
-#[cfg(feature = "worker")]
-#[must_use]
-pub fn handed_on(ctx: &Context) -> Vec<(&'static str, String)> {
-    let current = Scope::map_current(|scope| scope.span().span_context().clone());
-    let context = if current.is_valid() {
-        Some(current)
-    } else {
-        made_in(ctx)
-    };
-    context.map_or_else(Vec::new, |context| field::pairs(&context))
-}
-
-/// The span in which a job was made, as its payload says.
-#[cfg(feature = "worker")]
-fn made_in(ctx: &Context) -> Option<SpanContext> {
-    field::read(ctx.field(field::TRACEPARENT)?, ctx.field(field::TRACESTATE))
-}
-
-#[cfg(feature = "worker")]
-impl<T> Middleware for Traced<T>
-where
-    T: Tracer + Send + Sync + 'static,
-    T::Span: Send + Sync + 'static,
-{
-    async fn call(&self, ctx: &Context, next: crate::Next<'_>) -> Result<(), JobError> {
-        let mut said = attributes("process", ctx.queue(), ctx.jid(), ctx.class());
-        said.push(KeyValue::new("gandy.job.attempt", i64::from(ctx.attempt())));
-        let mut span = self
-            .tracer
-            .span_builder(format!("process {}", ctx.queue()))
-            .with_kind(SpanKind::Consumer)
-            .with_attributes(said);
-        let mut parent = Scope::current();
-        match made_in(ctx) {
-            Some(made) if self.linked => span = span.with_links(vec![Link::with_context(made)]),
-            Some(made) => parent = parent.with_remote_span_context(made),
-            None => {}
-        }
-        let scope = parent.with_span(span.start_with_context(&self.tracer, &parent));
-        let unfinished = Unfinished(scope.clone());
-        let result = next.run(ctx).with_context(scope).await;
-        unfinished.finish(&result);
-        result
-    }
-}
-
-/// A run that was cut off is dropped; without this its span would look like a success.
-#[cfg(feature = "worker")]
-struct Unfinished(Scope);
-
-#[cfg(feature = "worker")]
-impl Unfinished {
-    fn finish(self, result: &Result<(), JobError>) {
-        let span = self.0.span();
-        match result {
-            Err(error) if !matches!(error.next(), job_error::Next::Snooze(_)) => {
-                span.set_attribute(KeyValue::new("error.type", error.class().to_owned()));
-                span.set_status(Status::error(""));
-            }
-            _ => {}
-        }
-        span.end();
-    }
-}
-
-#[cfg(feature = "worker")]
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let span = self.0.span();
-        if span.is_recording() {
-            span.set_attribute(KeyValue::new("error.type", "Interrupted"));
-            span.set_status(Status::error(
-                "cut off by a timeout, a shutdown, a lost lease or a panic",
-            ));
-            span.end();
-        }
     }
 }

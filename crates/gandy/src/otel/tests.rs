@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanExporter},
@@ -12,7 +12,7 @@ use opentelemetry_sdk::{
 
 use super::*;
 use crate::{
-    Client, HandlerOptions, RawHandler,
+    Client, Context, HandlerOptions, JobError, RawHandler,
     testing::{Crew, collect_with},
 };
 
