@@ -3,6 +3,8 @@
 //! systemd-analyze, kubectl) look too where they are.
 #![allow(clippy::unwrap_used)]
 
+#[path = "deploy/commands.rs"]
+mod commands;
 #[path = "deploy/expression.rs"]
 mod expression;
 #[path = "deploy/metrics_used.rs"]
