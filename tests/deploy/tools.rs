@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -98,6 +98,52 @@ fn each_alert_fires_when_it_should() {
         return;
     };
     assert!(said.contains("SUCCESS"), "{said}");
+}
+
+/// What scaling asks, over series of a minute's interval. A paused queue's wait is none, and no answer at all is no 0.
+#[test]
+fn scaling_asks_what_it_means_to() {
+    let Some(objects) = yaml("deploy/kubernetes/keda.yaml") else {
+        return;
+    };
+    let triggers = objects[0]["spec"]["triggers"].as_array().unwrap();
+    let [latency, busy] = &triggers[..] else {
+        panic!("{triggers:?}");
+    };
+    let query = |trigger: &Value| trigger["metadata"]["query"].clone();
+    let wait = |queue: &str, seconds: &str| {
+        let name = format!("gandy_queue_latency_seconds{{queue=\"{queue}\"}}");
+        json!({"series": name, "values": seconds})
+    };
+    let paused = |queue: &str, paused: &str| {
+        let name = format!("gandy_queue_paused{{queue=\"{queue}\"}}");
+        json!({"series": name, "values": paused})
+    };
+    let plain = |name: &str, value: &str| json!({"series": name, "values": value});
+    let up = |value: &str| plain("gandy_up{job=\"gandy-exporter\"}", value);
+    let case = |trigger: &Value, series: Vec<Value>, answer: Option<f64>| {
+        let samples: Vec<Value> = answer
+            .into_iter()
+            .map(|value| json!({"labels": "{}", "value": value}))
+            .collect();
+        let asked = json!({"expr": query(trigger), "eval_time": "1m", "exp_samples": samples});
+        json!({"interval": "1m", "input_series": series, "promql_expr_test": [asked]})
+    };
+    let (low, held) = (wait("low", "12x2"), wait("held", "900x2"));
+    let (open, closed) = (paused("low", "0x2"), paused("held", "1x2"));
+    let cases = json!({"tests": [
+        case(latency, vec![low, held.clone(), open, closed.clone(), up("1x2")], Some(12.0)),
+        case(latency, vec![held, closed, up("1x2")], Some(0.0)),
+        case(latency, vec![up("0x2")], None),
+        case(latency, vec![], None),
+        case(busy, vec![plain("gandy_fleet_busy", "30x2"), plain("gandy_fleet_concurrency", "40x2")], Some(0.75)),
+        case(busy, vec![], None),
+    ]});
+    // JSON is YAML.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), cases.to_string()).unwrap();
+    let path = file.path().to_str().unwrap();
+    ask("what scaling asks", &promtool(), &["test", "rules", path]);
 }
 
 #[test]
