@@ -26,4 +26,6 @@ FROM gcr.io/distroless/cc-debian12:nonroot AS worker
 COPY --from=build /out/worker/ /usr/local/bin/
 USER 65532:65532
 WORKDIR /etc/gandy
+# Probes and metrics; `gandy exporter`, which is in the image too, is told where to listen.
+EXPOSE 7433
 ENTRYPOINT ["/usr/local/bin/gandy-worker"]

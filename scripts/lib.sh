@@ -149,3 +149,29 @@ need_ruby_sidekiq() {
         skip "the tests against Ruby's Sidekiq: $(package_manager) did not install it (gem install sidekiq -v 6.4.1 would do)"
     fi
 }
+
+# ---- promtool
+
+# Prometheus' checker of alert rules, for tests/deploy.rs, which looks into PROMTOOL. It is in Debian's package prometheus,
+# which would start a server; so the package is only unpacked, into the folder for what is built.
+need_promtool() {
+    local tools="${CARGO_TARGET_DIR:-target}/tools"
+    if have "${PROMTOOL:-promtool}"; then
+        return
+    fi
+    PROMTOOL="$tools/usr/bin/promtool"
+    if ! [ -x "$PROMTOOL" ] && [ "$(package_manager)" = apt-get ]; then
+        say "unpacking promtool into $tools"
+        mkdir -p "$tools"
+        (cd "$tools" && rm -f prometheus_*.deb && { apt-get download -qq prometheus 2>/dev/null \
+            || { as_root apt-get update -qq >&2 && apt-get download -qq prometheus; }; } \
+            && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb) >&2 || true
+    fi
+    if [ -x "$PROMTOOL" ]; then
+        PROMTOOL=$(cd "$(dirname "$PROMTOOL")" && pwd)/promtool
+        export PROMTOOL
+    else
+        unset PROMTOOL
+        skip "the test of the alerts: promtool is not installed (it comes with Prometheus)"
+    fi
+}

@@ -33,14 +33,16 @@ pub struct HttpHandler {
 
 impl RawHandler for ExecHandler {
     async fn perform(&self, args: &str, ctx: &Context) -> Result<(), JobError> {
-        let run = describe(&self.class, args, ctx);
+        let trace = trace(ctx);
+        let run = describe(&self.class, args, ctx, &trace);
         result(exec::run(&self.target, &self.launcher, &run, ctx.cancellation()).await)
     }
 }
 
 impl RawHandler for HttpHandler {
     async fn perform(&self, args: &str, ctx: &Context) -> Result<(), JobError> {
-        let run = describe(&self.class, args, ctx);
+        let trace = trace(ctx);
+        let run = describe(&self.class, args, ctx, &trace);
         result(http::run(&self.target, &self.client, &run, ctx.cancellation()).await)
     }
 }
@@ -59,13 +61,30 @@ pub fn options(job: &Job) -> HandlerOptions {
     }
 }
 
-fn describe<'a>(class: &'a str, args: &'a str, ctx: &'a Context) -> Run<'a> {
+/// What programs and endpoints are told of the trace that the run belongs to, so that their spans join it.
+fn trace(ctx: &Context) -> Vec<(&'static str, String)> {
+    #[cfg(feature = "otel")]
+    return gandy::otel::handed_on(ctx);
+    #[cfg(not(feature = "otel"))]
+    return {
+        let _ = ctx;
+        Vec::new()
+    };
+}
+
+fn describe<'a>(
+    class: &'a str,
+    args: &'a str,
+    ctx: &'a Context,
+    trace: &'a [(&'static str, String)],
+) -> Run<'a> {
     Run {
         jid: ctx.jid(),
         class,
         queue: ctx.queue(),
         attempt: ctx.attempt(),
         args,
+        trace,
     }
 }
 

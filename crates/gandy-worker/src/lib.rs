@@ -25,4 +25,6 @@ pub mod probes;
 pub mod run;
 pub mod start;
 pub mod systemd;
+#[cfg(feature = "otel")]
+pub mod traces;
 pub mod worker;

@@ -13,6 +13,8 @@ pub struct Run<'a> {
     pub attempt: u32,
     /// Its arguments: the text of a JSON array, byte for byte as it was pushed.
     pub args: &'a str,
+    /// The trace that the run belongs to, as `traceparent` and `tracestate`; may be empty.
+    pub trace: &'a [(&'static str, String)],
 }
 
 // Arguments are personal data often enough; no log line shows them.

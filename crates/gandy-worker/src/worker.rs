@@ -16,6 +16,8 @@ use crate::exec::launcher::Launcher;
 use crate::handler::{ExecHandler, HttpHandler, options};
 use crate::http::{self, Trust};
 use crate::systemd::Notifier;
+#[cfg(feature = "otel")]
+use crate::traces::Traces;
 use crate::{config, exit, limits, log, memory_guard, probes};
 
 /// A configuration that the library accepts too.
@@ -57,7 +59,22 @@ pub fn run(ready: Ready, environment: &Environment) -> u8 {
             return exit::SOFTWARE;
         }
     };
-    let code = runtime.block_on(serve(ready, environment));
+    #[cfg(feature = "otel")]
+    let traces = match Traces::start(environment, runtime.handle()) {
+        Ok(traces) => traces,
+        Err(why) => {
+            tracing::error!("{why}");
+            return exit::CONFIG;
+        }
+    };
+    let around = |builder| {
+        #[cfg(feature = "otel")]
+        let builder = traces.around(builder);
+        builder
+    };
+    let code = runtime.block_on(serve(ready, environment, around));
+    #[cfg(feature = "otel")]
+    traces.end();
     end(runtime);
     code
 }
@@ -67,10 +84,14 @@ fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
-async fn serve(ready: Ready, environment: &Environment) -> u8 {
+async fn serve(
+    ready: Ready,
+    environment: &Environment,
+    around: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+) -> u8 {
     let Ready { loaded, settings } = ready;
     announce(&loaded);
-    let builder = prepare(Worker::builder(settings), &loaded.config)
+    let builder = prepare(around(Worker::builder(settings)), &loaded.config)
         .and_then(|builder| told(builder, &loaded.config));
     let builder = match builder {
         Ok(builder) => builder,

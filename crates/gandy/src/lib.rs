@@ -32,6 +32,8 @@ pub mod metrics;
 #[cfg(feature = "worker")]
 mod middleware;
 mod mould;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod push;
 #[cfg(feature = "worker")]
 mod registry;

@@ -204,6 +204,12 @@ fn launch(target: &Target, run: &Run<'_>) -> Launch {
             .iter()
             .map(|(name, value)| (name.clone(), value.clone()))
             .chain(job.map(|(name, value)| (name.into(), value.into())))
+            // As OpenTelemetry names them for processes: TRACEPARENT, TRACESTATE.
+            .chain(
+                run.trace
+                    .iter()
+                    .map(|(name, value)| (name.to_uppercase().into(), value.into())),
+            )
             .collect(),
         input: run.args.as_bytes().to_vec(),
     }

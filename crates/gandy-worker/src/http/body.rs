@@ -29,6 +29,7 @@ mod tests {
             class: "Webhook",
             queue: "default",
             attempt: 2,
+            trace: &[],
             args: "[12345678901234567890, 1.10,{\"b\":1,\"a\":[]}]",
         };
         assert_eq!(

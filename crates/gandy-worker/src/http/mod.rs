@@ -4,7 +4,7 @@
 //! * `retry_after`: when the endpoint wants to be asked again
 //!
 //! Only the configured URL is ever asked: no redirects, no proxy from the environment, nothing of a job in
-//! the URL or in a header.
+//! the URL or in a header but the trace it belongs to.
 
 pub mod body;
 pub mod retry_after;
@@ -95,6 +95,9 @@ async fn send(target: &Target, client: &Client, run: &Run<'_>) -> Outcome {
         .timeout(target.timeout)
         .headers(target.headers.for_request())
         .header(CONTENT_TYPE, "application/json");
+    for (name, value) in run.trace {
+        request = request.header(*name, value);
+    }
     if let Some(hmac) = &target.hmac {
         let now = Utc::now().timestamp();
         match signature::header_value(hmac.secret.expose(), now, body.as_bytes()) {
@@ -151,7 +154,7 @@ async fn read(mut response: Response, limit: usize) -> String {
 }
 
 /// An error with its causes: reqwest's own words are "error sending request", and why is below.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -44,6 +44,7 @@ pub fn run(args: &str) -> Run<'_> {
         queue: "default",
         attempt: 1,
         args,
+        trace: &[],
     }
 }
 
