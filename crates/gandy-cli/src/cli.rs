@@ -14,7 +14,9 @@ use gandy::{Keys, redact};
 
 use crate::failure::exit;
 use crate::output;
-use crate::verb::{doctor, functions, jobs, processes, push, queues, stats};
+use crate::verb::{
+    act, clear, doctor, export, functions, import, jobs, pause, processes, push, queues, signal, stats,
+};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
@@ -24,6 +26,9 @@ const MORE: &str = r#"EXAMPLES
   gandy stats                                        how many jobs wait, run, failed
   gandy jobs queue:default --limit 5                 the jobs that run next
   gandy jobs dead --json | jq '.[].payload'          the exact payloads of what died
+  gandy jobs retry 'error:Timeout age>1h'            those that failed so, more than an hour ago
+  gandy retry --from retry --filter 'error:Timeout'  run those now; it counts them and asks first
+  gandy export dead > dead.jsonl                     keep them; gandy import puts them back
   gandy processes --redis redis://10.0.0.5:6379/1    who works there
   gandy doctor                                       what is wrong here, and how it is repaired
   gandy VERB --help                                  examples of each verb
@@ -43,7 +48,8 @@ OUTPUT
 EXIT CODES
   0 done, 1 what gandy doctor found wrong, 2 wrong command line or settings, 65 bad input data,
   69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output not written,
-  75 a push or repair without an answer: it may have been done, 77 Redis refused"#;
+  75 a push, act or repair without an answer: it may have been done; or a wait that was too short, 77 Redis refused,
+  130 interrupted, after the step that was being done"#;
 
 /// Push background jobs, look at queues, sets and worker processes in Redis, and repair what is wrong there.
 #[derive(Debug, Parser)]
@@ -92,6 +98,17 @@ pub(crate) enum Verb {
     Queues(queues::QueuesArgs),
     Jobs(jobs::JobsArgs),
     Processes(processes::ProcessesArgs),
+    Retry(act::RetryArgs),
+    Delete(act::DeleteArgs),
+    Bury(act::BuryArgs),
+    Move(act::MoveArgs),
+    Clear(clear::ClearArgs),
+    Pause(pause::PauseArgs),
+    Unpause(pause::UnpauseArgs),
+    Quiet(signal::QuietArgs),
+    Stop(signal::StopArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Doctor(doctor::DoctorArgs),
     InstallFunctions(functions::FunctionsArgs),
 }
