@@ -15,7 +15,8 @@ use gandy::{Keys, redact};
 use crate::failure::exit;
 use crate::output;
 use crate::verb::{
-    act, clear, doctor, export, functions, import, jobs, pause, processes, push, queues, signal, stats,
+    act, clear, doctor, export, functions, import, jobs, pause, processes, push, queues, signal,
+    stats,
 };
 
 const MORE: &str = r#"EXAMPLES
@@ -132,7 +133,7 @@ fn namespace(text: &str) -> Result<String, String> {
 
 /// Reads the command line; an `Err` has said all there is to say.
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
-    let words: Vec<OsString> = words.collect();
+    let words = negations(words.collect());
     let error = match Cli::try_parse_from(&words) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
@@ -159,6 +160,27 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCo
     Err(exit::USAGE.into())
 }
 
+/// A negated term of a filter, `-class:Mailer*`, looks like flags. For `gandy jobs` it becomes `!class:Mailer*`, which means
+/// the same; clap's own way (hyphens allowed) takes every flag behind the filter for a part of it.
+fn negations(mut words: Vec<OsString>) -> Vec<OsString> {
+    const NAMES: [&str; 8] = [
+        "class", "queue", "jid", "arg", "error", "tag", "age", "attempt",
+    ];
+    if !words.iter().skip(1).any(|word| word == "jobs") {
+        return words;
+    }
+    for word in &mut words {
+        let Some(term) = word.to_str().and_then(|word| word.strip_prefix('-')) else {
+            continue;
+        };
+        let name = term.split([':', '<', '>', '=']).next().unwrap_or_default();
+        if name.len() < term.len() && NAMES.contains(&name) {
+            *word = format!("!{term}").into();
+        }
+    }
+    words
+}
+
 /// Clap repeats a word that it does not understand, and that word may be a URL in the wrong place.
 fn without_passwords(mut text: String, words: &[OsString]) -> String {
     for word in words.iter().filter_map(|word| word.to_str()) {
@@ -182,6 +204,25 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_negated_term_is_no_flag() {
+        let words = [
+            "gandy", "jobs", "retry", "-class:A", "-age>1h", "--limit", "3", "-h",
+        ];
+        let read: Vec<_> = negations(words.map(OsString::from).to_vec());
+        let read: Vec<_> = read.iter().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(
+            read,
+            [
+                "gandy", "jobs", "retry", "!class:A", "!age>1h", "--limit", "3", "-h"
+            ]
+        );
+        let push = ["gandy", "push", "A", "-age>1h"]
+            .map(OsString::from)
+            .to_vec();
+        assert_eq!(negations(push.clone()), push);
     }
 
     #[test]

@@ -281,11 +281,7 @@ fn a_redis_that_goes_away_ends_it_with_the_count_and_the_next_line() {
         (&json!(1200), &json!(0))
     );
     assert_eq!(report["first_unacknowledged_line"], 1201);
-    for said in [
-        "is not available",
-        "1200 jobs acknowledged",
-        "--skip 1200",
-    ] {
+    for said in ["is not available", "1200 jobs acknowledged", "--skip 1200"] {
         assert!(err.contains(said), "{said}: {err}");
     }
 }

@@ -29,7 +29,7 @@ pub use parse::FilterError;
 /// | `age>1h`, `age<5m` | that is where it is for longer or shorter than this |
 /// | `attempt>3` | whose next run is a later one than the third (the first run is 1); also `<`, `>=`, `<=` and `=` |
 /// | `Mailer` | with this somewhere in its class or id |
-/// | `-TERM` | that the term does not fit |
+/// | `-TERM`, `!TERM` | that the term does not fit |
 ///
 /// Terms are separated by spaces. Quotes, single or double, keep spaces together and are taken away; within double ones
 /// `\"` and `\\` stand for `"` and `\`. So `arg:'"42"'` is the string alone, `arg:42` the number too.

@@ -120,11 +120,7 @@ impl Line {
     /// Any; safe to repeat.
     pub async fn unlist(&self, queue: &str) -> Result<bool, StoreError> {
         let keys = self.keys();
-        let mut call = lua::UNLIST.keys(&[
-            keys.queues(),
-            keys.queue(queue),
-            keys.landing(queue),
-        ]);
+        let mut call = lua::UNLIST.keys(&[keys.queues(), keys.queue(queue), keys.landing(queue)]);
         call.arg(queue);
         Ok(self.call::<i64>(&call).await? == 1)
     }

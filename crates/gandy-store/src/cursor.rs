@@ -222,9 +222,7 @@ impl Line {
         loop {
             let from = guess.saturating_sub(1);
             let wanted = count + 1;
-            let mut page = self
-                .ranked(place, set.youngest_first, from, wanted)
-                .await?;
+            let mut page = self.ranked(place, set.youngest_first, from, wanted).await?;
             let whole = page.len() == wanted;
             let met = match &set.after {
                 Some(after) => {
@@ -270,7 +268,11 @@ impl Line {
         from: usize,
         count: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let verb = if youngest_first { "ZREVRANGE" } else { "ZRANGE" };
+        let verb = if youngest_first {
+            "ZREVRANGE"
+        } else {
+            "ZRANGE"
+        };
         let mut command = redis::cmd(verb);
         command
             .arg(self.set_key(place))

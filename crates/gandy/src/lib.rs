@@ -49,8 +49,8 @@ pub use error::Error;
 #[cfg(feature = "derive")]
 pub use gandy_derive::Job;
 pub use gandy_protocol::{
-    Backtrace, Filter, FilterError, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting, Stamp, StampFormat,
-    keys::TABLE as KEY_TABLE, span,
+    Backtrace, Filter, FilterError, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting,
+    Stamp, StampFormat, keys::TABLE as KEY_TABLE, span,
 };
 pub use gandy_store::{
     Caution, Grave, Kind, Patience, Place, Presence, Server, StoreError, TlsFiles, Totals, redact,

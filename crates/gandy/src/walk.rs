@@ -62,11 +62,7 @@ impl Walk {
         &mut self,
         most: usize,
     ) -> Result<Option<Vec<(usize, JobInfo)>>, Error> {
-        self.page = self
-            .inspect
-            .line
-            .next_page(&mut self.cursor, most)
-            .await?;
+        self.page = self.inspect.line.next_page(&mut self.cursor, most).await?;
         if self.page.is_empty() {
             return Ok(None);
         }

@@ -113,7 +113,9 @@ pub(crate) async fn run(args: &ImportArgs, common: &Common) -> Result<u8, Failur
         Ok(())
     };
     if tally.queues {
-        output::note("jobs of queues are enqueued; importing those lines again would enqueue them again");
+        output::note(
+            "jobs of queues are enqueued; importing those lines again would enqueue them again",
+        );
     }
     if interrupt.asked() && failure.is_none() {
         output::note(&format!(
@@ -131,7 +133,10 @@ pub(crate) async fn run(args: &ImportArgs, common: &Common) -> Result<u8, Failur
 /// The lines, and how many bytes they have where that is known.
 fn open(args: &ImportArgs) -> Result<(Lines, Option<u64>), Failure> {
     if args.file.as_os_str() == "-" {
-        return Ok((Lines::of(std::io::stdin(), LINE_MAX, args.skip), lines::stdin_length()));
+        return Ok((
+            Lines::of(std::io::stdin(), LINE_MAX, args.skip),
+            lines::stdin_length(),
+        ));
     }
     let shown = args.file.display();
     let unread = |error| Failure::io(printable(&format!("{shown} could not be read: {error}")));

@@ -31,7 +31,8 @@ FILTER: terms that a job must fit, all of them. Put them in quotes, the shell ha
                   since it died, in schedule since it was created
   attempt>3       the run that comes next, the first is 1; also < >= <= =
   Mailer          this is in its class or id
-  -TERM           does not fit that term; error:"two words" and 'two words' keep spaces
+  -TERM  !TERM    does not fit that term (-Mailer alone would be a flag: write '!Mailer')
+  error:"no reply" and 'no reply' keep spaces; "class:x" in quotes is a text
 
 JSON
   [{"place":"retry","at_ms":1795398104597,"jid":"…","class":"Mailer","display_class":"Mailer","queue":"default",
@@ -57,7 +58,7 @@ pub(crate) struct JobsArgs {
     set: Set,
 
     /// Only those that fit, such as class:Mailer* error:Timeout age>1h
-    #[arg(value_name = "FILTER", allow_hyphen_values = true)]
+    #[arg(value_name = "FILTER")]
     filter: Vec<String>,
 
     /// At most so many jobs
@@ -129,7 +130,8 @@ pub(crate) async fn run(args: &JobsArgs, common: &Common) -> Result<(), Failure>
             (size > jobs.len() as u64)
                 .then(|| format!("{} of {}", jobs.len(), words::count(size, "job")))
         }
-        _ => (jobs.len() == limit).then(|| format!("the first {}", words::count(limit as u64, "job"))),
+        _ => (jobs.len() == limit)
+            .then(|| format!("the first {}", words::count(limit as u64, "job"))),
     };
     if let Some(more) = more {
         output::note(&format!("{more}; --limit shows more"));

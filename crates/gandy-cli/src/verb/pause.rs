@@ -73,7 +73,11 @@ async fn run(queues: &[String], paused: bool, common: &Common) -> Result<(), Fai
         let rows: Vec<_> = queues.iter().map(|queue| Row { queue, paused }).collect();
         return document::print(&rows);
     }
-    let word = if paused { "paused" } else { "not paused any more" };
+    let word = if paused {
+        "paused"
+    } else {
+        "not paused any more"
+    };
     let lines: Vec<String> = queues
         .iter()
         .map(|queue| format!("{} {word}", printable(queue)))

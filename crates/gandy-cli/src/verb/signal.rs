@@ -47,7 +47,11 @@ pub(crate) struct StopArgs {
 #[derive(Debug, Args)]
 struct Who {
     /// These processes
-    #[arg(value_name = "IDENTITY", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(
+        value_name = "IDENTITY",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
     identities: Vec<String>,
 
     /// All that show themselves
@@ -108,7 +112,9 @@ async fn run(who: &Who, wish: Wish, common: &Common) -> Result<(), Failure> {
             Wish::Quiet => inspect.quiet(identity).await,
             Wish::Stop => inspect.stop(identity).await,
         };
-        sent.map_err(|error| Failure::from(error).and("Run it again; a signal may be sent twice."))?;
+        sent.map_err(|error| {
+            Failure::from(error).and("Run it again; a signal may be sent twice.")
+        })?;
     }
     let left = match who.wait {
         true => wait(&inspect, &identities, wish, who.timeout).await?,
@@ -126,7 +132,11 @@ async fn run(who: &Who, wish: Wish, common: &Common) -> Result<(), Failure> {
         let state = |identity: &String| match (who.wait, left.contains(identity)) {
             (false, _) => format!("{} was told", printable(identity)),
             (true, false) => format!("{} is {}", printable(identity), wish.obeyed()),
-            (true, true) => format!("{} was told, and is not {} yet", printable(identity), wish.obeyed()),
+            (true, true) => format!(
+                "{} was told, and is not {} yet",
+                printable(identity),
+                wish.obeyed()
+            ),
         };
         let lines: Vec<String> = identities.iter().map(state).collect();
         if !lines.is_empty() {

@@ -93,19 +93,14 @@ fn term(word: Word) -> Result<Term, FilterError> {
         term: word.text.clone(),
         wrong,
     };
-    let negated = word.bare > 0 && word.text.starts_with('-');
+    let negated = word.bare > 0 && word.text.starts_with(['-', '!']);
     let skipped = usize::from(negated);
     let body = &word.text[skipped..];
     if body.is_empty() {
         return Err(wrong("a term is missing behind it".to_owned()));
     }
     // What stands in quotes is text, not a term's name.
-    let bare: String = word
-        .text
-        .chars()
-        .take(word.bare)
-        .skip(skipped)
-        .collect();
+    let bare: String = word.text.chars().take(word.bare).skip(skipped).collect();
     let end = bare.find([':', '<', '>', '=']);
     let test = match end {
         None => Ok(Test::Word(body.to_owned())),
@@ -122,9 +117,15 @@ fn term(word: Word) -> Result<Term, FilterError> {
 fn test(name: &str, rest: &str) -> Result<Test, String> {
     let (order, value) = order(rest);
     let text = || match (order, value) {
-        (_, "") => Err(format!("write a value behind it, such as {}", example(name))),
+        (_, "") => Err(format!(
+            "write a value behind it, such as {}",
+            example(name)
+        )),
         (None, value) => Ok(value.to_owned()),
-        _ => Err(format!("`{name}` is compared with a colon: {}", example(name))),
+        _ => Err(format!(
+            "`{name}` is compared with a colon: {}",
+            example(name)
+        )),
     };
     match name {
         "class" => text().map(Test::Class),

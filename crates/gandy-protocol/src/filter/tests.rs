@@ -59,6 +59,9 @@ fn terms_fit_what_they_name() {
         "decd6440",
         "-class:Other",
         "-arg:43",
+        "!arg:43",
+        "!Other",
+        "-'-x'",
         "class:Mailer* queue:low arg:42 -tag:x age>1m",
         "  Mailer   -nothing ",
     ] {
@@ -127,7 +130,11 @@ fn what_a_job_does_not_say_fits_only_the_negation() {
     let job = Payload::parse(BARE.as_bytes().to_vec()).unwrap();
     assert!(!Filter::parse("age>1s").unwrap().matches(&job, || None));
     assert!(!Filter::parse("age<1s").unwrap().matches(&job, || None));
-    assert!(Filter::parse("queue:default").unwrap().matches(&job, || None));
+    assert!(
+        Filter::parse("queue:default")
+            .unwrap()
+            .matches(&job, || None)
+    );
     // The age costs another look at the bytes, so nobody asks for it in vain.
     let filter = Filter::parse("class:A").unwrap();
     assert!(filter.matches(&job, || panic!("asked for the age")));
@@ -138,7 +145,10 @@ fn wrong_filters_say_where_and_what_to_write() {
     for (filter, said) in [
         ("", "empty"),
         ("  \t", "empty"),
-        ("class:A klass:B", "character 9: \"klass:B\": there is no term `klass`"),
+        (
+            "class:A klass:B",
+            "character 9: \"klass:B\": there is no term `klass`",
+        ),
         ("class:", "such as class:Mailer*"),
         ("queue=low", "compared with a colon: queue:low"),
         ("age:1h", "write age>1h"),

@@ -42,7 +42,10 @@ pub(super) async fn run(
                     true => Failure::unknown("Redis did not answer; it is done or not"),
                     false => Failure::from(error),
                 };
-                report.failure = Some(failure.and(&format!("At job {}; those before it are done. Run it again.", super::shown(jid))));
+                report.failure = Some(failure.and(&format!(
+                    "At job {}; those before it are done. Run it again.",
+                    super::shown(jid)
+                )));
                 break;
             }
         }

@@ -136,7 +136,9 @@ async fn run(of: &Chosen, act: &Act, common: &Common) -> Result<u8, Failure> {
             };
             let mut report = sweep.run().await?;
             report.failure = report.failure.map(|failure| {
-                failure.and("Steps are done whole or not at all: run it again, and it does what is left.")
+                failure.and(
+                    "Steps are done whole or not at all: run it again, and it does what is left.",
+                )
             });
             report.print(common.json)
         }

@@ -65,11 +65,19 @@ mod tests {
 
     #[test]
     fn a_rate_is_read_with_its_unit() {
-        for (text, per_second) in [("50/s", 50.0), ("50", 50.0), ("600/m", 10.0), ("3600/h", 1.0)] {
+        for (text, per_second) in [
+            ("50/s", 50.0),
+            ("50", 50.0),
+            ("600/m", 10.0),
+            ("3600/h", 1.0),
+        ] {
             assert_eq!(rate(text), Ok(Rate(per_second)), "{text}");
         }
         for wrong in ["", "0/s", "-1/s", "x/s", "5/d", "5/", "1.5/s"] {
-            assert!(rate(wrong).is_err_and(|error| error.contains("50/s")), "{wrong}");
+            assert!(
+                rate(wrong).is_err_and(|error| error.contains("50/s")),
+                "{wrong}"
+            );
         }
     }
 

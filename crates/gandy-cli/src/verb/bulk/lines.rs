@@ -60,7 +60,9 @@ impl Lines {
     /// The lines of an input, each of at most `line_max` bytes; the first `skip` are left out.
     pub(crate) fn of(input: impl Read + Send + 'static, line_max: usize, skip: u64) -> Self {
         let (sender, bundles) = mpsc::channel(AHEAD);
-        std::thread::spawn(move || read(BufReader::with_capacity(BUFFER, input), line_max, &sender));
+        std::thread::spawn(move || {
+            read(BufReader::with_capacity(BUFFER, input), line_max, &sender)
+        });
         Self {
             bundles,
             bundle: VecDeque::new(),

@@ -84,7 +84,13 @@ pub(super) async fn run(common: &Common, skip: u64) -> Result<u8, Failure> {
     match failure {
         Some(failure) => Err(failure),
         None => shown
-            .map(|()| if interrupted { exit::INTERRUPTED } else { exit::DONE })
+            .map(|()| {
+                if interrupted {
+                    exit::INTERRUPTED
+                } else {
+                    exit::DONE
+                }
+            })
             .map_err(|failure| failure.and(&format!("{}.", acknowledged(&tally)))),
     }
 }
