@@ -15,7 +15,10 @@ const EXAMPLES: &str = r#"EXAMPLES
 Jobs that are pushed after it has begun stay. It works in bounded steps, may be interrupted, and run again. With nothing
 left in it the queue is off the list of queues until somebody pushes, as after Sidekiq's "clear".
 
-JSON and exit codes: as gandy delete --help has them; environment: gandy --help"#;
+JSON
+  {"act":"delete","matched":120,"done":120,…}        as gandy delete --help has it
+
+Exit codes and environment: gandy --help"#;
 
 /// Delete all jobs that wait in a queue
 #[derive(Debug, Args)]

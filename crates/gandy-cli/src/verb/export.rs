@@ -21,8 +21,10 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy export queue:default | gzip > default.jsonl.gz
   gandy import dead.jsonl
 
-Each line is one entry: {"place":"retry","score":"1795398104.597","raw":"{\"class\":…}"}
-  raw: its exact bytes as text; base64 instead where they are not UTF-8. score: exactly as Redis has it; none in a queue.
+JSON
+  {"place":"retry","score":"1795398104.597","raw":"{\"class\":…}"}        one line for each entry, also without --json
+  raw: its exact bytes as text; base64 instead where they are not UTF-8. score: exactly as Redis has it, none in a queue
+
 A queue is written in the order in which it is popped. Nothing is changed in Redis, and no more than a page is held in
 memory. It is no snapshot where workers are at work: what is popped meanwhile may be in it or not.
 
@@ -39,7 +41,7 @@ pub(crate) struct ExportArgs {
     #[arg(value_name = place::WORDS, value_parser = place::parse)]
     place: Place,
 
-    /// Only those that fit, such as 'class:Mailer* error:Timeout age>1h'; gandy jobs --help has them all
+    /// Only those that fit, such as 'class:Mailer* age>1h'; see gandy jobs --help
     #[arg(long, value_name = "FILTER", allow_hyphen_values = true, value_parser = words::filter)]
     filter: Option<Filter>,
 }

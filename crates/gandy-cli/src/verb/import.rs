@@ -22,10 +22,10 @@ const EXAMPLES: &str = r#"EXAMPLES
   gzip -dc default.jsonl.gz | gandy import -
   jq -c 'select(.place == "retry")' all.jsonl | gandy import -
 
-Each entry goes back where it was: exact bytes, in a set with its exact score. Into sets it may be repeated as often as you
-like: what is there already stays as it is. A queue cannot tell whether a job was there before, so that importing twice
-enqueues twice; jobs go behind those that wait, in the order of the lines. When it stops early, it says from which line on
-to go on: --skip N leaves out the first N lines.
+Each entry goes back where it was: exact bytes, in a set with its exact score. Into sets it may be repeated as often as
+you like: what is there already stays as it is. A queue cannot tell whether a job was there before, so that importing
+twice enqueues twice; jobs go behind those that wait, in the order of the lines. When it stops early, it says from which
+line on to go on: --skip N leaves out the first N lines.
 
 JSON
   {"imported":2500,"already_there":0,"lines":2500,"error":null}      lines: those that are done, from the first one on

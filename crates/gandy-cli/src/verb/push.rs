@@ -25,7 +25,7 @@ const EXAMPLES: &str = r#"EXAMPLES
     {"class":"Mailer","args":[42,"hello"],"queue":"low","retry":3,"at":1795398104.5,"tags":["import"]}
 
 --stdin pushes in the order of the lines, 1,000 in one command, skips empty lines and stops at the first line that is no
-job. It says how many jobs Redis acknowledged and, when it stopped early or Ctrl-C ended it, from which line on to go on:
+job. It says how many jobs Redis acknowledged and, when it stopped early or by Ctrl-C, from which line on to go on:
   gandy push --stdin --skip 41000 < jobs.jsonl         leaves out the first 41,000 lines
 
 JSON

@@ -17,8 +17,8 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy stop host:1:0123456789ab --wait              it ends; waits until it is gone
   gandy quiet --all --wait --timeout 5m              before a deploy
 
-The signals are those of Sidekiq's Web UI. A Gandy worker obeys within a second or two, Ruby's with its next heartbeat or
-the one after (20 s). There is no way back from quiet but a new process. gandy processes shows who is there.
+The signals are those of Sidekiq's Web UI. A Gandy worker obeys within a second or two, Ruby's with its next heartbeat
+or the one after (20 s). There is no way back from quiet but a new process. gandy processes shows who is there.
 
 JSON
   [{"identity":"host:1:0123456789ab","signal":"quiet","obeyed":true}]       obeyed is null without --wait

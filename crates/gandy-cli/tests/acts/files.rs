@@ -50,24 +50,16 @@ fn a_set_comes_back_byte_for_byte_however_often() {
         "printed safely"
     );
     // Into nothing, into some, and into all of it.
-    for (gone, imported) in [(3_004, 3_004), (1_000, 1_000), (0, 0)] {
-        redis.cli(&[
-            "ZREMRANGEBYRANK",
-            "dead",
-            "0",
-            &(gone as i64 - 1).to_string(),
-        ]);
-        let gone = before.len() - scored(&redis, "dead").len();
-        let imported = if gone == 0 { 0 } else { imported };
+    for gone in [3_004, 1_000, 0] {
+        if gone > 0 {
+            redis.cli(&["ZREMRANGEBYRANK", "dead", "0", &(gone - 1).to_string()]);
+        }
         let report = gandy_fed(&redis, &["import", "-", "--json"], &lines).json();
         assert_eq!(
             report,
-            json!({"imported": imported, "already_there": 3_004 - imported, "lines": 3_004, "error": null})
+            json!({"imported": gone, "already_there": 3_004 - gone, "lines": 3_004, "error": null})
         );
         assert_eq!(scored(&redis, "dead"), before);
-        if gone == 0 {
-            break;
-        }
     }
     let some = gandy(&redis, &["export", "dead", "--filter", "class:Rare"]).done();
     assert_eq!(some.lines().count(), 3);
@@ -81,6 +73,7 @@ fn a_queue_comes_back_in_its_order_and_it_is_said_that_twice_is_twice() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &lines).unwrap();
     redis.cli(&["FLUSHALL"]);
+    redis.cli(&["CONFIG", "RESETSTAT"]);
     let path = file.path().to_str().unwrap();
     let answer = gandy(&redis, &["import", path]);
     assert!(

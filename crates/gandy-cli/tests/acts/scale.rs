@@ -46,7 +46,7 @@ fn cost(redis: &RedisServer, name: &str) -> (f64, f64) {
 fn a_filter_over_a_large_set_keeps_redis_free_and_memory_flat() {
     let redis = RedisServer::start();
     load(&redis, "dead", 0, 1_000);
-    load(&redis, "retry", 0, 200_000);
+    load(&redis, "retry", 0, 100_000);
     redis.cli(&["CONFIG", "RESETSTAT"]);
     redis.cli(&["CONFIG", "SET", "slowlog-log-slower-than", "10000"]);
     redis.cli(&["SLOWLOG", "RESET"]);
@@ -68,19 +68,19 @@ fn a_filter_over_a_large_set_keeps_redis_free_and_memory_flat() {
         &[&["delete", "--from", "retry"][..], &filter].concat(),
     );
     let report: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(report["done"], 200);
+    assert_eq!(report["done"], 100);
     assert!(
         large.max(small) < few + 8 * 1024,
-        "{few} kB for 1,000 jobs, {small} and {large} kB for 200,000"
+        "{few} kB for 1,000 jobs, {small} and {large} kB for 100,000"
     );
     // Nothing reads a whole set: so many calls, and each of them short. (The mean: on a machine with other work a call may
     // be kept waiting itself, and the slow log counts that too.)
     let (calls, usec) = cost(&redis, "zrange");
-    assert!(calls > 800.0, "{calls}");
+    assert!(calls > 400.0, "{calls}");
     assert!(usec / calls < 2_000.0, "{} us a call", usec / calls);
     let (calls, usec) = cost(&redis, "evalsha");
     assert!(
-        calls > 100.0 && usec / calls < 2_000.0,
+        calls > 90.0 && usec / calls < 2_000.0,
         "{calls} calls, {usec} us"
     );
     let slow: u64 = redis.cli(&["SLOWLOG", "LEN"]).parse().unwrap();

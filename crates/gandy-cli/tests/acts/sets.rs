@@ -36,6 +36,20 @@ fn those_that_fit_are_acted_on_in_their_order_and_no_others() {
     assert_eq!(numbers(&redis, "retry"), rest(&[1000, 2000, 3000]));
 
     load(&redis, "retry", 1_000, 1);
+    load(&redis, "dead", 9_000, 9_999);
+    let dry = gandy(
+        &redis,
+        &[
+            "bury",
+            "--from",
+            "retry",
+            "--filter",
+            "class:Rare",
+            "--dry-run",
+        ],
+    );
+    assert!(dry.err.contains("its oldest 1 will be deleted"), "{dry:?}");
+    redis.cli(&["DEL", "dead"]);
     assert_eq!(
         act(&["bury", "--from", "retry", "--filter", "class:Rare"]).done(),
         "1 job buried\n"

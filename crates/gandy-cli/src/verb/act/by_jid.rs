@@ -2,9 +2,10 @@
 
 use gandy::{Act, Error, Inspect, JobInfo, Kind, Place};
 
-use super::remark;
 use super::report::{Report, Word};
+use super::shown;
 use crate::failure::Failure;
+use crate::output;
 
 /// Does it, or only looks.
 pub(super) async fn run(
@@ -33,7 +34,7 @@ pub(super) async fn run(
             Ok(true) => report.acts.done += 1,
             Ok(false) => report.acts.gone += 1,
             Err(Error::Config(why)) => {
-                remark(&format!("{jid}: {why}"));
+                output::complain(&shown(&format!("{jid}: {why}")));
                 report.acts.skipped += 1;
             }
             Err(error) => {
@@ -44,7 +45,7 @@ pub(super) async fn run(
                 };
                 report.failure = Some(failure.and(&format!(
                     "At job {}; those before it are done. Run it again.",
-                    super::shown(jid)
+                    shown(jid)
                 )));
                 break;
             }

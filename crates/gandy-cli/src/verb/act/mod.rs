@@ -9,7 +9,7 @@ mod pace;
 mod report;
 
 use clap::Args;
-use gandy::{Act, Inspect, Kind, Place};
+use gandy::{Act, Grave, Inspect, Kind, Place};
 
 use self::chosen::Of;
 use self::report::{Report, Word};
@@ -176,6 +176,7 @@ impl Sweeping<'_> {
             let (matched, newer) = self.count(size).await?;
             report.acts.matched = matched;
             report.acts.newer = newer;
+            self.warn_of_a_full_grave(matched).await?;
             if self.manner.dry_run {
                 report.dry_run = true;
                 return Ok(report);
@@ -225,6 +226,22 @@ impl Sweeping<'_> {
         Ok(report)
     }
 
+    /// Burying many pushes as many out of `dead`, and those are gone.
+    async fn warn_of_a_full_grave(&self, matched: u64) -> Result<(), Failure> {
+        if *self.act != Act::Bury || matched == 0 {
+            return Ok(());
+        }
+        // As Sidekiq counts: of 10,000 one place stays free.
+        let room = Grave::default().jobs_max as u64 - 1;
+        let over = (self.inspect.size(&Place::Dead).await? + matched).saturating_sub(room);
+        if over > 0 {
+            output::note(&format!(
+                "dead keeps {room} entries: its oldest {over} will be deleted to make room; gandy export dead keeps them"
+            ));
+        }
+        Ok(())
+    }
+
     /// How many fit, and how many more came in since.
     async fn count(&self, size: u64) -> Result<(u64, u64), Failure> {
         if self.filter.is_none() {
@@ -250,11 +267,6 @@ impl Sweeping<'_> {
 /// Words of a filter or a set as a person may see them.
 fn shown(text: &str) -> String {
     printable(text)
-}
-
-/// Says something that is not the result.
-fn remark(text: &str) {
-    output::note(&shown(text));
 }
 
 /// The exit code of what was not done whole.

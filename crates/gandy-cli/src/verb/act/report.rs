@@ -3,8 +3,8 @@
 use gandy::{Act, Acts};
 use serde::Serialize;
 
-use super::{code, remark};
-use crate::failure::{Failure, exit};
+use super::{code, shown};
+use crate::failure::Failure;
 use crate::words::count;
 use crate::{document, output};
 
@@ -125,29 +125,39 @@ impl Report {
             newer,
             ..
         } = self.acts;
-        let say = |number: u64, words: &str| {
-            if number > 0 {
-                remark(&format!("{} {words}", count(number, "job")));
-            }
-        };
-        say(gone, "had been taken by somebody else in between");
-        say(
-            skipped,
-            "cannot be run and stayed: not a job, or waiting in that queue already",
-        );
-        say(
-            refused,
-            "could not be written where they should go, and stayed; is that queue's key a list?",
-        );
-        say(newer, "came in after it had begun, and stayed");
+        let jobs = |number| count(number, "job");
+        if gone > 0 {
+            output::note(&format!(
+                "{} had been taken by somebody else in between",
+                jobs(gone)
+            ));
+        }
+        if newer > 0 {
+            output::note(&format!(
+                "{} came in after it had begun, and stayed",
+                jobs(newer)
+            ));
+        }
+        if skipped > 0 {
+            output::complain(&format!(
+                "{} cannot be run and stayed: not a job, or waiting in that queue already",
+                jobs(skipped)
+            ));
+        }
+        if refused > 0 {
+            output::complain(&format!(
+                "{} could not be written where they should go, and stayed; is that queue's key a list?",
+                jobs(refused)
+            ));
+        }
         for jid in &self.missing {
-            remark(&format!(
-                "{jid}: no such job in retry, schedule, dead or a queue; gandy jobs inflight shows those that run"
+            output::complain(&format!(
+                "{}: no such job in retry, schedule, dead or a queue; gandy jobs inflight shows those that run",
+                shown(jid)
             ));
         }
         if self.interrupted {
-            remark("interrupted; run it again, and it does what is left");
+            output::note("interrupted; run it again, and it does what is left");
         }
-        debug_assert!(code(self) != exit::BUG);
     }
 }
