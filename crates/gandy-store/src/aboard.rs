@@ -10,6 +10,9 @@ use crate::{Line, StoreError, Token};
 /// Entries of one page, as a hint to the server.
 const PAGE: usize = 100;
 
+/// A field of a hash, and what it holds.
+type Field = (Vec<u8>, Vec<u8>);
+
 /// A job that a process holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldEntry {
@@ -45,7 +48,7 @@ impl Line {
             .arg(cursor)
             .arg("COUNT")
             .arg(PAGE);
-        let (next, items): (u64, Vec<(Vec<u8>, Vec<u8>)>) = self.query(&command).await?;
+        let (next, items): (u64, Vec<Field>) = self.query(&command).await?;
         let held = items.into_iter().map(|(token, bytes)| {
             let token = std::str::from_utf8(&token).ok().and_then(Token::parse);
             HeldEntry {

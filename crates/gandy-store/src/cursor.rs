@@ -109,7 +109,7 @@ impl Cursor {
             At::List(list) => {
                 let length = list.kept - list.before.0;
                 // Workers pop while the step is on its way, so that entries stand further to the right than they were.
-                let last = list.before.0.saturating_sub(2 * length) + 1;
+                let last = list.before.0.saturating_sub((2 * length).max(20)) + 1;
                 Part {
                     key: self.list_key(line, list.landing),
                     list: Some((-(list.kept as i64), -(last as i64))),
@@ -327,7 +327,7 @@ impl Line {
             let kept = list.kept;
             // With the anchor itself, if there is one.
             let mut page = self
-                .from_right(key, kept.saturating_sub(1), count + usize::from(kept > 0))
+                .right_part(key, kept.saturating_sub(1), count + usize::from(kept > 0))
                 .await?;
             let Some(anchor) = list.anchor.as_ref().filter(|_| kept > 0) else {
                 return Ok(page.into_iter().map(entry).collect());
@@ -356,7 +356,7 @@ impl Line {
         let mut end = within;
         while end > 0 {
             let begin = end.saturating_sub(MOST);
-            let page = self.from_right(key, begin, end - begin).await?;
+            let page = self.right_part(key, begin, end - begin).await?;
             if let Some(at) = page.iter().rposition(|other| other == bytes) {
                 return Ok(begin + at + 1);
             }
@@ -366,7 +366,7 @@ impl Line {
     }
 
     /// `count` entries of a list from position `from`, both counted from its right end.
-    async fn from_right(
+    async fn right_part(
         &self,
         key: &str,
         from: usize,

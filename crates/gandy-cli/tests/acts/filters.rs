@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::gandy;
 use crate::{RUBY, load};
 
-fn jids(answer: Value) -> Vec<String> {
+fn jids(answer: &Value) -> Vec<String> {
     let jobs = answer.as_array().unwrap().iter();
     let jid = |job: &Value| {
         job["jid"]
@@ -27,7 +27,7 @@ fn a_filter_finds_its_jobs_in_the_order_of_their_place() {
     redis.cli(&["ZADD", "retry", "1", RUBY, "2", "no job at all \u{1b}[2J"]);
     let found = |args: &[&str]| {
         let args = [&["jobs"], args, &["--json"]].concat();
-        jids(gandy(&redis, &args).json())
+        jids(&gandy(&redis, &args).json())
     };
     assert_eq!(found(&["retry", "class:Rare"]), ["1000", "2000"]);
     assert_eq!(

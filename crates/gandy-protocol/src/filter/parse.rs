@@ -41,7 +41,7 @@ struct Word {
 
 pub(super) fn terms(text: &str) -> Result<Vec<Term>, FilterError> {
     let terms = words(text)?
-        .into_iter()
+        .iter()
         .map(term)
         .collect::<Result<Vec<Term>, FilterError>>()?;
     if terms.is_empty() {
@@ -87,7 +87,7 @@ fn words(text: &str) -> Result<Vec<Word>, FilterError> {
 
 const NAMES: &str = "class:, queue:, jid:, arg:, error:, tag:, age> or attempt>";
 
-fn term(word: Word) -> Result<Term, FilterError> {
+fn term(word: &Word) -> Result<Term, FilterError> {
     let wrong = |wrong: String| FilterError::Term {
         at: word.at,
         term: word.text.clone(),

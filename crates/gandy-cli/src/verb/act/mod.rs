@@ -232,7 +232,7 @@ impl Sweeping<'_> {
             return Ok(());
         }
         // As Sidekiq counts: of 10,000 one place stays free.
-        let room = Grave::default().jobs_max as u64 - 1;
+        let room = Grave::default().jobs_max - 1;
         let over = (self.inspect.size(&Place::Dead).await? + matched).saturating_sub(room);
         if over > 0 {
             output::note(&format!(
