@@ -334,16 +334,15 @@ fn a_rate_is_kept_and_what_comes_in_meanwhile_is_left_alone() {
     );
     let report: Value = serde_json::from_str(&running.stdout()).unwrap();
     assert_eq!(
-        (&report["matched"], &report["done"], &report["newer"]),
-        (&json!(40), &json!(40), &json!(1))
+        (&report["matched"], &report["done"]),
+        (&json!(40), &json!(40))
     );
-    assert!(
-        running
-            .stderr()
-            .contains("1 job came in after it had begun"),
-        "{}",
-        running.stderr()
-    );
+    // One stands among them: whether it was met depends on when it came in.
+    let newer = report["newer"].as_u64().unwrap();
+    let said = running
+        .stderr()
+        .contains("1 job came in after it had begun");
+    assert!(newer <= 1 && said == (newer == 1), "{report}");
     assert_eq!(numbers(&redis, "retry"), [900, 901, 902]);
     assert_eq!(
         numbers(&redis, "queue:default"),
