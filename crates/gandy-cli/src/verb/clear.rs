@@ -34,7 +34,7 @@ pub(crate) struct ClearArgs {
 
 pub(crate) async fn run(args: &ClearArgs, common: &Common) -> Result<u8, Failure> {
     needed(&args.manner, &Act::Delete)?;
-    let inspect = common.inspect()?;
+    let inspect = common.acts(args.manner.functions)?;
     let place = Place::Queue(args.queue.clone());
     let sweep = Sweeping {
         inspect: &inspect,

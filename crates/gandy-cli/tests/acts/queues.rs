@@ -96,12 +96,14 @@ fn workers_and_producers_do_not_disturb_a_walk() {
             while !stop.load(Ordering::Acquire) {
                 let some: Option<Vec<String>> = redis::cmd("RPOP")
                     .arg("queue:default")
-                    .arg(20)
+                    .arg(4)
                     .query(&mut conn)
                     .unwrap();
                 popped.extend(some.unwrap_or_default());
-                load(&redis, "queue:default", number, 30);
-                number += 30;
+                load(&redis, "queue:default", number, 6);
+                number += 6;
+                // Faster than the walk, they would leave nothing to it.
+                std::thread::sleep(std::time::Duration::from_millis(1));
             }
             (popped, number)
         });
@@ -136,7 +138,7 @@ fn workers_and_producers_do_not_disturb_a_walk() {
         "only those that fit"
     );
     assert_eq!(report["done"], deleted.len());
-    assert!(deleted.len() > 1_000, "{report}");
+    assert!(deleted.len() > 300, "{report}");
     left.dedup();
     assert_eq!(
         left.len() + deleted.len(),

@@ -9,7 +9,7 @@ use gandy_tests::{RedisServer, wait_until};
 use nix::pty::openpty;
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, command, gandy};
+use crate::support::{DEADLINE, calls, command, gandy};
 use crate::{entries, load, numbers};
 
 #[test]
@@ -93,6 +93,22 @@ fn those_that_fit_are_acted_on_in_their_order_and_no_others() {
         act(&["delete", "--from", "retry", "--all"]).done(),
         "0 jobs deleted\n"
     );
+}
+
+#[test]
+fn installed_functions_do_it_where_no_script_may_be_brought_along() {
+    let redis = RedisServer::start();
+    load(&redis, "retry", 1, 10);
+    load(&redis, "queue:default", 11, 1);
+    redis.cli(&["CONFIG", "RESETSTAT"]);
+    gandy(&redis, &["install-functions"]).done();
+    let by_functions =
+        |args: &[&str]| gandy(&redis, &[args, &["--yes", "--functions"]].concat()).done();
+    by_functions(&["retry", "--from", "retry", "--all"]);
+    by_functions(&["clear", "queue:default"]);
+    assert_eq!(redis.cli(&["EXISTS", "retry", "queue:default"]), "0");
+    assert_eq!(calls(&redis, "fcall"), 3);
+    assert_eq!(calls(&redis, "evalsha"), 0);
 }
 
 #[test]

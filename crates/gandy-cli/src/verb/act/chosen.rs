@@ -44,6 +44,10 @@ pub(crate) struct Manner {
     /// So many jobs a second at most, such as 50/s or 600/m
     #[arg(long, value_name = "N/s", value_parser = rate)]
     pub(crate) rate: Option<Rate>,
+
+    /// By the functions of gandy install-functions, where no script may be brought along
+    #[arg(long)]
+    pub(crate) functions: bool,
 }
 
 /// The same, read.

@@ -23,12 +23,15 @@ use crate::{output, place};
 use self::chosen::Chosen;
 pub(crate) use self::chosen::Manner;
 
-/// As many jobs in one step on the server, whatever the pace.
-const STEP: usize = 500;
+/// As many jobs in one step on the server, whatever the pace: 500 retries of a million took Redis 4 ms, 200 take less than 2.
+const STEP: usize = 200;
+
+/// As many entries are looked at together when they are only counted.
+const PAGE: usize = 500;
 
 const TAIL: &str = r#"
 --from acts on all jobs of a set that a filter fits; gandy jobs --help says what filters are made of, and gandy jobs SET
-FILTER shows which jobs those are. It works in steps of up to 500 jobs, each of which Redis does whole or not at all.
+FILTER shows which jobs those are. It works in steps of up to 200 jobs, each of which Redis does whole or not at all.
 Ctrl-C ends it after the present step; it may be cut off at any moment and run again, and does what is left. Jobs that
 come in after it has begun are left alone.
 
@@ -115,7 +118,7 @@ pub(crate) async fn move_to(args: &MoveArgs, common: &Common) -> Result<u8, Fail
 async fn run(of: &Chosen, act: &Act, common: &Common) -> Result<u8, Failure> {
     match of.of()? {
         Of::Jobs(jids, from) => {
-            let inspect = common.inspect()?;
+            let inspect = common.acts(of.manner.functions)?;
             let report = by_jid::run(&inspect, jids, from, act, of.manner.dry_run).await?;
             report.print(common.json)
         }
@@ -125,7 +128,7 @@ async fn run(of: &Chosen, act: &Act, common: &Common) -> Result<u8, Failure> {
                 None => place::name(from),
             };
             needed(&of.manner, act)?;
-            let inspect = common.inspect()?;
+            let inspect = common.acts(of.manner.functions)?;
             let sweep = Sweeping {
                 inspect: &inspect,
                 place: from,
@@ -253,7 +256,7 @@ impl Sweeping<'_> {
             .walk(self.place, self.filter.cloned(), false)
             .await?;
         let (mut matched, mut newer) = (0, 0);
-        while let Some(found) = walk.next(STEP).await? {
+        while let Some(found) = walk.next(PAGE).await? {
             let new = found.iter().filter(|job| walk.is_newer(job)).count() as u64;
             newer += new;
             matched += found.len() as u64 - new;
