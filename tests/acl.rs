@@ -9,7 +9,7 @@ mod file;
 
 use std::time::Duration;
 
-use gandy::{Client, Context, Inspect, JobError, Outcome, Place, Push, Worker, WorkerConfig};
+use gandy::{Act, Client, Context, Inspect, JobError, Outcome, Place, Push, Worker, WorkerConfig};
 use gandy_tests::{Flavour, RedisServer, denied, wait_eq, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -185,7 +185,12 @@ async fn by_hand(flavour: Flavour) {
         ] {
             inspect.jobs(&place, 0, 10).await.unwrap();
             inspect.size(&place).await.unwrap();
+            let mut walk = inspect.walk(&place, None, false).await.unwrap();
+            while walk.next(500).await.unwrap().is_some() {}
         }
+        inspect.in_flight(None, 10).await.unwrap();
+        let processes = ["host:1:a4dc4b6ef2be".to_owned()];
+        inspect.presence(&processes).await.unwrap();
         let found = inspect.find("d1").await.unwrap().unwrap();
         assert_eq!(inspect.reason(&found).await.unwrap(), None);
     }
@@ -208,9 +213,27 @@ async fn by_hand(flavour: Flavour) {
     assert!(operator.retry(&jid("r1").await).await.unwrap());
     assert!(operator.bury(&jid("r2").await).await.unwrap());
     assert!(operator.delete(&jid("d1").await).await.unwrap());
+    for (from, act, jobs) in [
+        (Place::Queue("default".into()), Act::Move("low".into()), 3),
+        (Place::Queue("low".into()), Act::Bury, 3),
+        (Place::Dead, Act::Retry, 4),
+        (Place::Queue("default".into()), Act::Delete, 1),
+    ] {
+        let mut sweep = operator.sweep(&from, None, act).await.unwrap();
+        while sweep.step(500).await.unwrap() {}
+        assert_eq!(sweep.so_far().done, jobs);
+    }
+    operator.unlist("default").await.unwrap();
+    for (place, score) in [
+        (Place::Queue("default".into()), None),
+        (Place::Retry, Some(1.5)),
+    ] {
+        let back = vec![(score, entry("back").into_bytes())];
+        operator.put_back(&place, back).await.unwrap();
+    }
     operator.pause("default").await.unwrap();
     operator.unpause("default").await.unwrap();
     operator.quiet("host:1:a4dc4b6ef2be").await.unwrap();
     assert_eq!(denied(&server), "");
-    assert_eq!(server.cli(&["LLEN", "queue:default"]), "3");
+    assert_eq!(server.cli(&["LLEN", "queue:default"]), "1");
 }

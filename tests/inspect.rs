@@ -9,6 +9,8 @@ mod processes;
 #[path = "inspect/repairs.rs"]
 mod repairs;
 mod support;
+#[path = "inspect/walks.rs"]
+mod walks;
 
 use std::time::Duration;
 

@@ -14,7 +14,10 @@ use gandy::{Keys, redact};
 
 use crate::failure::exit;
 use crate::output;
-use crate::verb::{doctor, exporter, functions, jobs, processes, push, queues, stats};
+use crate::verb::{
+    act, clear, doctor, export, exporter, functions, import, jobs, pause, processes, push, queues,
+    signal, stats,
+};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
@@ -24,6 +27,9 @@ const MORE: &str = r#"EXAMPLES
   gandy stats                                        how many jobs wait, run, failed
   gandy jobs queue:default --limit 5                 the jobs that run next
   gandy jobs dead --json | jq '.[].payload'          the exact payloads of what died
+  gandy jobs retry 'error:Timeout age>1h'            those that failed so, more than an hour ago
+  gandy retry --from retry --filter 'error:Timeout'  run those now; it counts them and asks first
+  gandy export dead > dead.jsonl                     keep them; gandy import puts them back
   gandy processes --redis redis://10.0.0.5:6379/1    who works there
   gandy doctor                                       what is wrong here, and how it is repaired
   gandy exporter --listen 0.0.0.0:7434               metrics of the fleet for Prometheus
@@ -44,7 +50,8 @@ OUTPUT
 EXIT CODES
   0 done, 1 what gandy doctor found wrong, 2 wrong command line or settings, 65 bad input data,
   69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output not written,
-  75 a push or repair without an answer: it may have been done, 77 Redis refused"#;
+  75 a push, act or repair without an answer: it may have been done; or a wait that was too short, 77 Redis refused,
+  130 interrupted, after the step that was being done"#;
 
 /// Push background jobs, look at queues, sets and worker processes in Redis, and repair what is wrong there.
 #[derive(Debug, Parser)]
@@ -93,6 +100,17 @@ pub(crate) enum Verb {
     Queues(queues::QueuesArgs),
     Jobs(jobs::JobsArgs),
     Processes(processes::ProcessesArgs),
+    Retry(act::RetryArgs),
+    Delete(act::DeleteArgs),
+    Bury(act::BuryArgs),
+    Move(act::MoveArgs),
+    Clear(clear::ClearArgs),
+    Pause(pause::PauseArgs),
+    Unpause(pause::UnpauseArgs),
+    Quiet(signal::QuietArgs),
+    Stop(signal::StopArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Doctor(doctor::DoctorArgs),
     Exporter(exporter::ExporterArgs),
     InstallFunctions(functions::FunctionsArgs),
@@ -117,7 +135,7 @@ fn namespace(text: &str) -> Result<String, String> {
 
 /// Reads the command line; an `Err` has said all there is to say.
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
-    let words: Vec<OsString> = words.collect();
+    let words = negations(words.collect());
     let error = match Cli::try_parse_from(&words) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
@@ -144,6 +162,27 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCo
     Err(exit::USAGE.into())
 }
 
+/// A negated term of a filter, `-class:Mailer*`, looks like flags. For `gandy jobs` it becomes `!class:Mailer*`, which means
+/// the same; clap's own way (hyphens allowed) takes every flag behind the filter for a part of it.
+fn negations(mut words: Vec<OsString>) -> Vec<OsString> {
+    const NAMES: [&str; 8] = [
+        "class", "queue", "jid", "arg", "error", "tag", "age", "attempt",
+    ];
+    if !words.iter().skip(1).any(|word| word == "jobs") {
+        return words;
+    }
+    for word in &mut words {
+        let Some(term) = word.to_str().and_then(|word| word.strip_prefix('-')) else {
+            continue;
+        };
+        let name = term.split([':', '<', '>', '=']).next().unwrap_or_default();
+        if name.len() < term.len() && NAMES.contains(&name) {
+            *word = format!("!{term}").into();
+        }
+    }
+    words
+}
+
 /// Clap repeats a word that it does not understand, and that word may be a URL in the wrong place.
 fn without_passwords(mut text: String, words: &[OsString]) -> String {
     for word in words.iter().filter_map(|word| word.to_str()) {
@@ -167,6 +206,25 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_negated_term_is_no_flag() {
+        let words = [
+            "gandy", "jobs", "retry", "-class:A", "-age>1h", "--limit", "3", "-h",
+        ];
+        let read: Vec<_> = negations(words.map(OsString::from).to_vec());
+        let read: Vec<_> = read.iter().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(
+            read,
+            [
+                "gandy", "jobs", "retry", "!class:A", "!age>1h", "--limit", "3", "-h"
+            ]
+        );
+        let push = ["gandy", "push", "A", "-age>1h"]
+            .map(OsString::from)
+            .to_vec();
+        assert_eq!(negations(push.clone()), push);
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl Common {
         Ok(Surveyor::new(self.server()?, self.namespace())?)
     }
 
+    /// The same for acts, which run scripts or the functions that are installed.
+    pub(crate) fn acts(&self, functions: bool) -> Result<Inspect, Failure> {
+        let server = self.server()?.with_functions(functions);
+        Ok(Inspect::new(server, self.namespace())?)
+    }
+
     /// One that looks for what is wrong; repairs run scripts, or the functions that are installed.
     pub(crate) fn doctor(&self, functions: bool) -> Result<Doctor, Failure> {
         let server = self.server()?.with_functions(functions);

@@ -16,6 +16,8 @@ pub(crate) mod exit {
     pub(crate) const IO: u8 = 74;
     pub(crate) const UNKNOWN: u8 = 75;
     pub(crate) const REFUSED: u8 = 77;
+    /// As a shell tells it of what Ctrl-C ended.
+    pub(crate) const INTERRUPTED: u8 = 130;
 }
 
 /// The end of a verb that could not do what it was asked.

@@ -5,6 +5,7 @@
 //! * `failure`: what went wrong, and its exit code; `output`: standard output and standard error.
 //! * `table`, `words`, `printable`: what people read; `document`: what programs read.
 //! * `json_args`, `place`, `span`: words of the command line that become something else.
+//! * `meter`, `interrupt`: what takes long shows how far it is, and ends when it is asked to.
 //!
 //! All work on Redis is done by [`gandy::Client`], [`gandy::Inspect`] and [`gandy::doctor`]; nothing here knows a key.
 
@@ -12,7 +13,9 @@ mod cli;
 mod connection;
 mod document;
 mod failure;
+mod interrupt;
 mod json_args;
+mod meter;
 mod output;
 mod place;
 mod printable;

@@ -1,8 +1,41 @@
-//! The word that names where jobs wait: `queue:NAME`, `retry`, `schedule` or `dead`.
+//! The word that names where jobs wait: `queue:NAME`, `retry`, `schedule` or `dead`; and where only to look, `inflight`.
 
 use gandy::{Place, QueueName};
 
 use crate::printable::printable;
+
+/// As the help shows it.
+pub(crate) const WORDS: &str = "queue:NAME|retry|schedule|dead";
+
+/// Where jobs can be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// They wait there.
+    Waiting(Place),
+    /// Workers hold them.
+    InFlight,
+}
+
+pub(crate) fn set(word: &str) -> Result<Set, String> {
+    match word {
+        "inflight" => Ok(Set::InFlight),
+        "in-flight" | "in_flight" | "busy" | "running" => {
+            Err("write inflight for the jobs that workers hold".to_owned())
+        }
+        place => match parse(place) {
+            Ok(place) => Ok(Set::Waiting(place)),
+            Err(error) => Err(error.replace("schedule or dead;", "schedule, dead or inflight;")),
+        },
+    }
+}
+
+/// A queue as `queue:NAME`, where nothing else can stand.
+pub(crate) fn queue(word: &str) -> Result<String, String> {
+    match parse(word)? {
+        Place::Queue(name) => Ok(name),
+        _ => Err("write queue:NAME; only a queue is meant here".to_owned()),
+    }
+}
 
 pub(crate) fn parse(word: &str) -> Result<Place, String> {
     if let Some(name) = word.strip_prefix("queue:") {
@@ -55,5 +88,11 @@ mod tests {
             );
         }
         assert!(parse("queue:").is_err());
+        assert_eq!(set("inflight"), Ok(Set::InFlight));
+        assert_eq!(set("dead"), Ok(Set::Waiting(Place::Dead)));
+        assert!(set("running").is_err_and(|error| error.contains("inflight")));
+        assert!(set("x").is_err_and(|error| error.contains("dead or inflight; did you mean")));
+        assert_eq!(queue("queue:low"), Ok("low".to_owned()));
+        assert!(queue("dead").is_err() && queue("low").is_err());
     }
 }

@@ -1,6 +1,10 @@
-//! Times and sizes in words.
+//! Times and sizes in words, and words that are filters.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gandy::Filter;
+
+use crate::printable::printable;
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -46,6 +50,17 @@ pub(crate) fn span(ms: u64) -> String {
         }
     }
     count(ms.saturating_add(YEAR / 2) / YEAR, "year")
+}
+
+/// A filter of a flag. The word may be anything, so what is said about it is made printable.
+pub(crate) fn filter(text: &str) -> Result<Filter, String> {
+    Filter::parse(text).map_err(|error| printable(&error.to_string()))
+}
+
+/// A span of a flag.
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
+    gandy::span::parse(text)
+        .ok_or_else(|| "write a span such as 10s, 5m, 1h30m, 2d, or a number of seconds".to_owned())
 }
 
 /// `1 job`, `2 jobs`.

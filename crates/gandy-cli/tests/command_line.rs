@@ -118,11 +118,11 @@ fn unknown_words_are_refused_with_the_nearest_known_one() {
     let redis = RedisServer::start();
     for (args, said) in [
         (&["stat"][..], "'stats'"),
-        (&["retry", "j"], "unrecognized subcommand 'retry'"),
+        (&["retri", "j"], "'retry'"),
         (&["stats", "--jsno"], "'--json'"),
         (&["--redsi", "x", "stats"], "'--redis'"),
         (&["stats", "now"], "unexpected argument 'now'"),
-        (&["jobs", "retry", "dead"], "unexpected argument 'dead'"),
+        (&["queues", "dead"], "unexpected argument 'dead'"),
         (&["stats", "--redis"], "a value is required"),
     ] {
         let err = gandy(&redis, args).failed(2);
@@ -147,6 +147,7 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         "74 ",
         "75 a push",
         "77 Redis",
+        "130 interrupted",
     ] {
         assert!(help.contains(part), "{part}");
     }
@@ -156,6 +157,17 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         "queues",
         "jobs",
         "processes",
+        "retry",
+        "delete",
+        "bury",
+        "move",
+        "clear",
+        "pause",
+        "unpause",
+        "quiet",
+        "stop",
+        "export",
+        "import",
         "doctor",
         "install-functions",
     ] {
@@ -173,7 +185,11 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         assert_eq!(run(&[], &["help", verb], b"").done(), text);
         assert!(help.contains(&format!("\n  {verb} ")), "{verb}");
     }
-    for text in [help, run(&[], &["push", "--help"], b"").done()] {
+    let texts = [
+        "push", "jobs", "retry", "delete", "quiet", "pause", "export", "import",
+    ];
+    let texts = texts.map(|verb| run(&[], &[verb, "--help"], b"").done());
+    for text in texts.into_iter().chain([help]) {
         assert!(text.lines().all(|line| line.trim_start().starts_with("--redis") || line.chars().count() <= 120), "{text}");
     }
 }

@@ -131,7 +131,7 @@ fn what_is_no_job_has_its_text_and_the_problem() {
         gandy(&redis, &["jobs", "dead", "--json"]).json(),
         json!([{
             "place": "dead", "at_ms": 1500, "jid": null, "class": null, "display_class": null, "queue": null,
-            "reason": null, "payload": null, "problem": "invalid JSON at byte 9: the text ends too early", "raw": "{\"class\":",
+            "reason": null, "process": null, "payload": null, "problem": "invalid JSON at byte 9: the text ends too early", "raw": "{\"class\":",
         }])
     );
 }

@@ -8,10 +8,12 @@
 
 use std::fmt;
 
+mod elements;
 mod member;
 mod nesting;
 mod run;
 
+pub(crate) use elements::elements;
 pub(crate) use member::{Member, Span};
 use nesting::Nesting;
 pub(crate) use run::{Name, is_plain};

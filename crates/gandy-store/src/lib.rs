@@ -9,15 +9,19 @@
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`,
 //!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
-//! * Looking: `inspect` (all at a glance), `survey` (the fleet as numbers), `place` (the jobs that wait in one), `check`. By hand: `operator`.
+//! * Looking: `inspect` (all at a glance), `survey` (the fleet as numbers), `place` (the jobs that wait in one), `cursor`
+//!   (all of them, page by page), `aboard` (those that workers hold), `check`. By hand: `operator` (one job), `act` (many).
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
 //! in `lua/`. Whether to run, retry or bury a job is decided elsewhere.
 
+mod aboard;
+mod act;
 mod backoff;
 mod check;
 mod coalesce;
+mod cursor;
 mod cycle;
 pub mod doctor;
 mod durable;
@@ -60,8 +64,11 @@ mod trust;
 mod walk;
 mod wire;
 
+pub use aboard::{HeldEntry, Presence};
+pub use act::Acted;
 pub use backoff::Backoff;
 pub use check::{Caution, ServerFacts};
+pub use cursor::Cursor;
 pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use durable::DURABLE_MAX;
 pub use enqueue::{Goal, Producer};

@@ -146,6 +146,8 @@ scripts! {
     DISOWN = "disown", include_str!("lua/disown.lua");
     RESIGN = "resign", include_str!("lua/resign.lua");
     MOVE = "move", with_prelude!("lua/move.lua");
+    ACT = "act", with_prelude!("lua/act.lua");
+    UNLIST = "unlist", include_str!("lua/unlist.lua");
     ENLIST = "enlist", include_str!("lua/enlist.lua");
     PRUNE = "prune", include_str!("lua/prune.lua");
     DEDUPE = "dedupe", include_str!("lua/dedupe.lua");

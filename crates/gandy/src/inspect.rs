@@ -2,17 +2,17 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use gandy_protocol::{Keys, Payload, QueueName, StampFormat, retry::count_after_manual_retry};
-use gandy_store::{Entry, Grave, Line, Place, ProcessRow, Server, StoreError, Target, Totals};
+use gandy_protocol::{Keys, Payload, StampFormat};
+use gandy_store::{Entry, Grave, Line, Place, ProcessRow, Server, StoreError, Totals};
 
-use crate::{Error, ambient};
+use crate::{Act, Error};
 
 /// A view of one Redis. Every call is a few bounded reads, or one step on the server.
 #[derive(Debug, Clone)]
 pub struct Inspect {
-    line: Line,
-    grave: Grave,
-    stamps: StampFormat,
+    pub(crate) line: Line,
+    pub(crate) grave: Grave,
+    pub(crate) stamps: StampFormat,
 }
 
 /// One queue.
@@ -37,6 +37,8 @@ pub struct JobInfo {
     pub bytes: Vec<u8>,
     /// When it is due (or, in `dead`, when it died), milliseconds since the epoch.
     pub at_ms: Option<i64>,
+    /// Its exact score in a set: the same in seconds.
+    pub score: Option<f64>,
     /// The parsed job, or why it cannot be parsed.
     pub payload: Result<Payload, String>,
 }
@@ -230,10 +232,7 @@ impl Inspect {
     /// # Errors
     /// As [`Inspect::totals`].
     pub async fn delete(&self, job: &JobInfo) -> Result<bool, Error> {
-        Ok(self
-            .line
-            .relocate(&job.place, &job.bytes, &Target::Nowhere, self.grave)
-            .await?)
+        self.act(job, &Act::Delete).await
     }
 
     /// Puts this very job into its queue to run now; a retry by hand spends no attempt (Sidekiq's rule). `false`: it is
@@ -242,34 +241,7 @@ impl Inspect {
     /// # Errors
     /// As [`Inspect::totals`], and [`Error::Config`] when it cannot be parsed or waits in a queue already.
     pub async fn retry(&self, job: &JobInfo) -> Result<bool, Error> {
-        let payload = match (&job.place, &job.payload) {
-            (Place::Queue(name), _) => {
-                return Err(Error::config(format!(
-                    "the job waits in queue {name} already"
-                )));
-            }
-            (_, Err(reason)) => {
-                return Err(Error::config(format!("the job cannot be run: {reason}")));
-            }
-            (_, Ok(payload)) => payload,
-        };
-        let queue = payload.queue().unwrap_or("default").to_owned();
-        QueueName::check(&queue)
-            .map_err(|error| Error::config(format!("the job cannot be run: {error}")))?;
-        let mut edit = payload
-            .edit()
-            .set("enqueued_at", self.stamps.write(ambient::now_ms()))
-            .remove("at");
-        if job.place != Place::Schedule
-            && let Some(count) = count_after_manual_retry(payload)
-        {
-            edit = edit.set("retry_count", count.to_string());
-        }
-        let target = Target::Queue(queue, edit.finish());
-        Ok(self
-            .line
-            .relocate(&job.place, &job.bytes, &target, self.grave)
-            .await?)
+        self.act(job, &Act::Retry).await
     }
 
     /// Puts this very job into `dead`, as it is. `false`: it is not there any more.
@@ -277,10 +249,31 @@ impl Inspect {
     /// # Errors
     /// As [`Inspect::totals`].
     pub async fn bury(&self, job: &JobInfo) -> Result<bool, Error> {
-        Ok(self
-            .line
-            .relocate(&job.place, &job.bytes, &Target::Dead, self.grave)
-            .await?)
+        self.act(job, &Act::Bury).await
+    }
+
+    /// Puts jobs back where an export found them: exact bytes, in a set with exact scores, which changes nothing for those
+    /// that are there already; of a queue to the end that is popped last, behind what waits. How many are new; of a queue all.
+    /// At most 1,000 at once.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`]. After [`gandy_store::Kind::Unknown`] they may be there: into a set it may be repeated.
+    pub async fn put_back(
+        &self,
+        place: &Place,
+        jobs: Vec<(Option<f64>, Vec<u8>)>,
+    ) -> Result<u64, Error> {
+        let entry = |(score, bytes)| Entry { bytes, score };
+        let entries: Vec<Entry> = jobs.into_iter().map(entry).collect();
+        Ok(self.line.put_back(place, &entries).await?)
+    }
+
+    /// Takes a queue's name off the list of queues if no job waits in it, as Sidekiq's "clear queue" does.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn unlist(&self, queue: &str) -> Result<bool, Error> {
+        Ok(self.line.unlist(queue).await?)
     }
 
     /// Why a job in `dead` was buried without being run, if a reason was kept.
@@ -344,13 +337,14 @@ impl Inspect {
     }
 }
 
-fn job_info(place: &Place, entry: Entry) -> JobInfo {
+pub(crate) fn job_info(place: &Place, entry: Entry) -> JobInfo {
     let payload = Payload::parse(entry.bytes.clone()).map_err(|unparsable| unparsable.to_string());
     let at_ms = entry.score.map(|seconds| (seconds * 1000.0).round() as i64);
     JobInfo {
         place: place.clone(),
         bytes: entry.bytes,
         at_ms,
+        score: entry.score,
         payload,
     }
 }

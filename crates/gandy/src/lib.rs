@@ -7,11 +7,14 @@
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
 //! * [`Health`] says whether a worker moves and claims, [`Listener`] serves that to probes; [`metrics`] are for Prometheus.
-//! * [`Inspect`] looks at queues, sets and processes; [`Surveyor`] gives it as numbers; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
+//! * [`Inspect`] looks at queues, sets and processes, and acts on jobs by hand, all that a [`Filter`] fits; [`Surveyor`]
+//!   gives the fleet as numbers; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
 //!   no Redis.
 //!
 //! A web application that only pushes takes the crate without the feature `worker`.
 
+mod aboard;
+mod act;
 mod ambient;
 #[cfg(all(doctest, feature = "derive", feature = "worker"))]
 mod book;
@@ -39,9 +42,12 @@ mod push;
 mod registry;
 mod survey;
 pub mod testing;
+mod walk;
 #[cfg(feature = "worker")]
 mod worker;
 
+pub use aboard::HeldJob;
+pub use act::{Act, Acts, Sweep};
 pub use client::{
     Buffer, Client, ClientBuilder, ClientMiddleware, DropCause, Dropped, DurableReceipt, Flow,
     Outcome, Receipt, Retry,
@@ -50,11 +56,11 @@ pub use error::Error;
 #[cfg(feature = "derive")]
 pub use gandy_derive::Job;
 pub use gandy_protocol::{
-    Backtrace, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting, Stamp, StampFormat,
-    keys::TABLE as KEY_TABLE, span,
+    Backtrace, Filter, FilterError, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting,
+    Stamp, StampFormat, keys::TABLE as KEY_TABLE, span,
 };
 pub use gandy_store::{
-    Caution, Grave, Kind, Patience, Place, Server, StoreError, TlsFiles, Totals, redact,
+    Caution, Grave, Kind, Patience, Place, Presence, Server, StoreError, TlsFiles, Totals, redact,
 };
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};
@@ -62,6 +68,7 @@ pub use listener::{Answer, Listener};
 pub use metrics::METRICS;
 pub use push::Push;
 pub use survey::{QUEUES_MAX, Survey, SurveyedQueue, SurveyedServer, SurveyedSet, Surveyor};
+pub use walk::Walk;
 
 #[cfg(feature = "worker")]
 pub use context::{Context, Progress};

@@ -1,14 +1,20 @@
 //! One file for each verb: its flags, its examples, what it does and the shape of its JSON. `bulk` is the larger half of
 //! `push`: `--stdin`.
 
+pub(crate) mod act;
 mod bulk;
+pub(crate) mod clear;
 pub(crate) mod doctor;
+pub(crate) mod export;
 pub(crate) mod exporter;
 pub(crate) mod functions;
+pub(crate) mod import;
 pub(crate) mod jobs;
+pub(crate) mod pause;
 pub(crate) mod processes;
 pub(crate) mod push;
 pub(crate) mod queues;
+pub(crate) mod signal;
 pub(crate) mod stats;
 
 use crate::cli::{Cli, Verb};
@@ -18,11 +24,22 @@ use crate::failure::{Failure, exit};
 pub(crate) async fn run(cli: &Cli) -> Result<u8, Failure> {
     let common = &cli.common;
     match &cli.verb {
-        Verb::Push(args) => push::run(args, common).await,
+        Verb::Push(args) => return push::run(args, common).await,
         Verb::Stats(_) => stats::run(common).await,
         Verb::Queues(_) => queues::run(common).await,
         Verb::Jobs(args) => jobs::run(args, common).await,
         Verb::Processes(_) => processes::run(common).await,
+        Verb::Retry(args) => return act::retry(args, common).await,
+        Verb::Delete(args) => return act::delete(args, common).await,
+        Verb::Bury(args) => return act::bury(args, common).await,
+        Verb::Move(args) => return act::move_to(args, common).await,
+        Verb::Clear(args) => return clear::run(args, common).await,
+        Verb::Pause(args) => pause::pause(args, common).await,
+        Verb::Unpause(args) => pause::unpause(args, common).await,
+        Verb::Quiet(args) => signal::quiet(args, common).await,
+        Verb::Stop(args) => signal::stop(args, common).await,
+        Verb::Export(args) => return export::run(args, common).await,
+        Verb::Import(args) => return import::run(args, common).await,
         Verb::Doctor(args) => return doctor::run(args, common).await,
         Verb::Exporter(args) => exporter::run(args, common).await,
         Verb::InstallFunctions(_) => functions::run(common).await,

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use clap::Args;
-use gandy::{Outcome, Push, QueueName, RetrySetting, span};
+use gandy::{Outcome, Push, QueueName, RetrySetting};
 use serde::Serialize;
 
 use super::bulk;
 use crate::cli::Common;
 use crate::failure::{Failure, exit};
 use crate::printable::printable;
+use crate::words::parse_span;
 use crate::{document, json_args, output};
 
 const EXAMPLES: &str = r#"EXAMPLES
@@ -24,12 +25,13 @@ const EXAMPLES: &str = r#"EXAMPLES
     {"class":"Mailer","args":[42,"hello"],"queue":"low","retry":3,"at":1795398104.5,"tags":["import"]}
 
 --stdin pushes in the order of the lines, 1,000 in one command, skips empty lines and stops at the first line that is no
-job. It says how many jobs Redis acknowledged and, when it stopped early, from which line on to go on.
+job. It says how many jobs Redis acknowledged and, when it stopped early or by Ctrl-C, from which line on to go on:
+  gandy push --stdin --skip 41000 < jobs.jsonl         leaves out the first 41,000 lines
 
 JSON
   {"jid":"…","class":"Mailer","queue":"default","outcome":"enqueued"}    or "scheduled", "duplicate" (the jid is
     the first one's), or "unknown" (exit code 75)
-  --stdin: {"acknowledged":2500,"unknown":0,"first_unacknowledged_line":null,"error":null}
+  --stdin: {"acknowledged":2500,"acknowledged_lines":2500,"unknown":0,"first_unacknowledged_line":null,"error":null}
 
 Exit codes and environment: gandy --help"#;
 
@@ -75,6 +77,10 @@ pub(crate) struct PushArgs {
     /// Push one job for each line of standard input
     #[arg(long, conflicts_with_all = ["class", "args", "queue", "in", "at", "retry", "idempotency_key", "for"])]
     stdin: bool,
+
+    /// Leave out the first lines, which an earlier push has done
+    #[arg(long, value_name = "N", requires = "stdin", default_value_t = 0)]
+    skip: u64,
 }
 
 #[derive(Serialize)]
@@ -85,10 +91,14 @@ struct Pushed<'a> {
     outcome: &'a str,
 }
 
-pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<(), Failure> {
-    if args.stdin {
-        return bulk::run(common).await;
+pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<u8, Failure> {
+    match args.stdin {
+        true => bulk::run(common, args.skip).await,
+        false => one(args, common).await.map(|()| exit::DONE),
     }
+}
+
+async fn one(args: &PushArgs, common: &Common) -> Result<(), Failure> {
     let push = push(args)?;
     let (mut jid, class, queue) = (
         push.id().to_owned(),
@@ -224,9 +234,4 @@ fn retry(text: &str) -> Result<RetrySetting, String> {
             Err(_) => Err("write a number of retries from 0, true or false".to_owned()),
         },
     }
-}
-
-fn parse_span(text: &str) -> Result<Duration, String> {
-    span::parse(text)
-        .ok_or_else(|| "write a span such as 10s, 5m, 1h30m, 2d, or a number of seconds".to_owned())
 }

@@ -1,13 +1,15 @@
-//! Standard input as numbered lines. A thread reads, because a blocked read must not keep the connection to Redis from
+//! An input as numbered lines. A thread reads, because a blocked read must not keep the connection to Redis from
 //! being served; at the end of the process it may still be blocked, and is left so.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, stdin};
+use std::os::fd::AsFd;
 
 use tokio::sync::mpsc;
 
-/// A line longer than this is not read to its end. Twice the largest payload, since a line may hold white space.
-const LINE_MAX: usize = 2 * crate::connection::MAX_PAYLOAD;
+/// A line of jobs longer than this is not read to its end. Twice the largest payload, since a line may hold white space.
+pub(super) const LINE_MAX: usize = 2 * crate::connection::MAX_PAYLOAD;
 
 /// Bytes that are asked of the input at once. The lines in them go over to the other thread together: one by one the
 /// two threads would spend their time in waking each other.
@@ -18,10 +20,10 @@ const AHEAD: usize = 4;
 
 /// What the next line is.
 #[derive(Debug)]
-pub(super) enum Text {
+pub(crate) enum Text {
     /// Its bytes, without the line break.
     Whole(Vec<u8>),
-    /// It has more than [`LINE_MAX`] bytes.
+    /// It has more bytes than a line may have.
     TooLong,
     /// The input could not be read.
     Failed(std::io::Error),
@@ -29,60 +31,80 @@ pub(super) enum Text {
 
 /// One line.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Counted from 1.
-    pub(super) number: u64,
-    pub(super) text: Text,
+    pub(crate) number: u64,
+    pub(crate) text: Text,
     /// Bytes up to the end of this line.
     end: u64,
 }
 
 /// The lines still to come.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     bundles: mpsc::Receiver<Vec<Line>>,
     bundle: VecDeque<Line>,
+    skip: u64,
+    taken: u64,
     bytes_read: u64,
 }
 
-impl Lines {
-    pub(super) fn of_stdin() -> Self {
-        Self::of(std::io::stdin())
-    }
+/// How many bytes standard input has, where it is a file.
+pub(crate) fn stdin_length() -> Option<u64> {
+    let file = File::from(stdin().as_fd().try_clone_to_owned().ok()?);
+    let metadata = file.metadata().ok()?;
+    metadata.is_file().then_some(metadata.len())
+}
 
-    fn of(input: impl Read + Send + 'static) -> Self {
+impl Lines {
+    /// The lines of an input, each of at most `line_max` bytes; the first `skip` are left out.
+    pub(crate) fn of(input: impl Read + Send + 'static, line_max: usize, skip: u64) -> Self {
         let (sender, bundles) = mpsc::channel(AHEAD);
-        std::thread::spawn(move || read(BufReader::with_capacity(BUFFER, input), &sender));
+        std::thread::spawn(move || {
+            read(BufReader::with_capacity(BUFFER, input), line_max, &sender)
+        });
         Self {
             bundles,
             bundle: VecDeque::new(),
+            skip,
+            taken: 0,
             bytes_read: 0,
         }
     }
 
     /// The next line; none at the end of the input.
-    pub(super) async fn next(&mut self) -> Option<Line> {
-        if self.bundle.is_empty() {
-            self.bundle = self.bundles.recv().await?.into();
+    pub(crate) async fn next(&mut self) -> Option<Line> {
+        loop {
+            if self.bundle.is_empty() {
+                self.bundle = self.bundles.recv().await?.into();
+            }
+            let line = self.bundle.pop_front()?;
+            self.bytes_read = line.end;
+            self.taken = line.number;
+            if line.number > self.skip || !matches!(line.text, Text::Whole(_)) {
+                return Some(line);
+            }
         }
-        let line = self.bundle.pop_front()?;
-        self.bytes_read = line.end;
-        Some(line)
+    }
+
+    /// The number of the line that was taken last, or left out.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Bytes of all lines that were taken.
-    pub(super) fn bytes_read(&self) -> u64 {
+    pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
 }
 
-fn read(mut input: BufReader<impl Read>, sender: &mpsc::Sender<Vec<Line>>) {
+fn read(mut input: BufReader<impl Read>, line_max: usize, sender: &mpsc::Sender<Vec<Line>>) {
     let mut bundle = Vec::new();
     let mut end = 0;
     for number in 1.. {
         let mut bytes = Vec::new();
         let read = (&mut input)
-            .take(LINE_MAX as u64 + 1)
+            .take(line_max as u64 + 1)
             .read_until(b'\n', &mut bytes);
         end += bytes.len() as u64;
         let text = match read {
@@ -92,7 +114,7 @@ fn read(mut input: BufReader<impl Read>, sender: &mpsc::Sender<Vec<Line>>) {
                 if bytes.last() == Some(&b'\n') {
                     bytes.pop();
                 }
-                if bytes.len() > LINE_MAX {
+                if bytes.len() > line_max {
                     Text::TooLong
                 } else {
                     Text::Whole(bytes)
@@ -121,10 +143,14 @@ mod tests {
     use super::*;
 
     fn lines(input: &[u8]) -> Vec<String> {
+        behind(input, 0)
+    }
+
+    fn behind(input: &[u8], skip: u64) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let mut lines = Lines::of(Cursor::new(input.to_vec()));
+        let mut lines = Lines::of(Cursor::new(input.to_vec()), LINE_MAX, skip);
         let mut all = Vec::new();
         while let Some(line) = runtime.block_on(lines.next()) {
             let text = match line.text {
@@ -142,6 +168,8 @@ mod tests {
         assert_eq!(lines(b""), Vec::<String>::new());
         assert_eq!(lines(b"a\n\nb"), ["1:a", "2:", "3:b"]);
         assert_eq!(lines(b"a\r\n"), ["1:a\r"]);
+        assert_eq!(behind(b"a\nb\nc\n", 2), ["3:c"]);
+        assert_eq!(behind(b"a\nb", 9), Vec::<String>::new());
     }
 
     #[test]

@@ -3,18 +3,18 @@
 //! What is acknowledged is a prefix of the lines wherever that is possible: a bad line stops the reading, the lines
 //! before it are still pushed, and nothing after it.
 
-mod lines;
-mod progress;
+pub(super) mod lines;
 mod slice;
 
 use gandy::Client;
 use serde::Serialize;
 
-use self::lines::Lines;
-use self::progress::Progress;
+use self::lines::{LINE_MAX, Lines};
 use self::slice::Slice;
 use crate::cli::Common;
 use crate::failure::{Failure, exit};
+use crate::interrupt::Interrupt;
+use crate::meter::Meter;
 use crate::words::count;
 use crate::{document, output};
 
@@ -23,6 +23,8 @@ use crate::{document, output};
 struct Tally {
     /// Jobs that Redis acknowledged.
     acknowledged: u64,
+    /// Lines from the first one on that are done: acknowledged, empty or left out.
+    lines: u64,
     /// Jobs whose push was not answered.
     unknown: u64,
     /// Of the acknowledged, those after the first line that is not: an answer is per queue.
@@ -40,24 +42,32 @@ struct Stop {
 #[derive(Serialize)]
 struct Report<'a> {
     acknowledged: u64,
+    acknowledged_lines: u64,
     unknown: u64,
     first_unacknowledged_line: Option<u64>,
     error: Option<&'a str>,
 }
 
-pub(super) async fn run(common: &Common) -> Result<(), Failure> {
+pub(super) async fn run(common: &Common, skip: u64) -> Result<u8, Failure> {
     // Connected before anything is read: who pipes a slow program in learns at once that Redis is not there.
     let client = common.client().await?;
-    let mut progress = Progress::of_stdin();
+    let interrupt = Interrupt::listen()?;
+    let mut meter = Meter::new(lines::stdin_length());
     let mut tally = Tally::default();
-    let stop = push_all(&client, &mut Lines::of_stdin(), &mut tally, &mut progress).await;
-    progress.end();
+    let mut lines = Lines::of(std::io::stdin(), LINE_MAX, skip);
+    let stop = push_all(&client, &mut lines, &interrupt, &mut tally, &mut meter).await;
+    meter.end();
     let failure = stop.as_ref().map(|stop| explain(stop, &tally));
+    let interrupted = stop.is_none() && interrupt.asked();
     let shown = if common.json {
         document::print(&Report {
             acknowledged: tally.acknowledged,
+            acknowledged_lines: tally.lines,
             unknown: tally.unknown,
-            first_unacknowledged_line: stop.map(|stop| stop.line),
+            first_unacknowledged_line: match stop {
+                None if interrupted => Some(tally.lines + 1),
+                stop => stop.map(|stop| stop.line),
+            },
             error: failure.as_ref().map(|failure| failure.text.as_str()),
         })
     } else if failure.is_none() {
@@ -65,26 +75,55 @@ pub(super) async fn run(common: &Common) -> Result<(), Failure> {
     } else {
         Ok(())
     };
+    if interrupted {
+        output::note(&format!(
+            "interrupted after line {0}; go on with: gandy push --stdin --skip {0} < FILE",
+            tally.lines
+        ));
+    }
     match failure {
         Some(failure) => Err(failure),
-        None => shown.map_err(|failure| failure.and(&format!("{}.", acknowledged(&tally)))),
+        None => shown
+            .map(|()| {
+                if interrupted {
+                    exit::INTERRUPTED
+                } else {
+                    exit::DONE
+                }
+            })
+            .map_err(|failure| failure.and(&format!("{}.", acknowledged(&tally)))),
     }
 }
 
+/// Ends with the input, at the first line that is not acknowledged, or after the present slice when it is asked to.
 async fn push_all(
     client: &Client,
     lines: &mut Lines,
+    interrupt: &Interrupt,
     tally: &mut Tally,
-    progress: &mut Progress,
+    meter: &mut Meter,
 ) -> Option<Stop> {
     loop {
-        let slice = Slice::gather(lines).await;
+        // What was read of a slice and not sent is not acknowledged.
+        let slice = tokio::select! {
+            slice = Slice::gather(lines) => slice,
+            () = interrupt.wait() => return None,
+        };
         if let Err(stop) = slice.send(client, tally).await {
+            tally.lines = stop.line - 1;
             return Some(stop);
         }
-        progress.show(lines.bytes_read(), tally.acknowledged);
+        tally.lines = lines.taken();
+        meter.show(lines.bytes_read(), tally.acknowledged, "acknowledged");
         if slice.is_last() {
-            return slice.into_bad_line();
+            let stop = slice.into_bad_line();
+            if let Some(stop) = &stop {
+                tally.lines = stop.line - 1;
+            }
+            return stop;
+        }
+        if interrupt.asked() {
+            return None;
         }
     }
 }
@@ -118,5 +157,8 @@ fn explain(stop: &Stop, tally: &Tally) -> Failure {
     } else {
         "go"
     };
-    said.and(&format!("Line {line} is the first that is not acknowledged; {mend} on from there: tail -n +{line} FILE | gandy push --stdin"))
+    said.and(&format!(
+        "Line {line} is the first that is not acknowledged; {mend} on from there: gandy push --stdin --skip {} < FILE",
+        line - 1
+    ))
 }

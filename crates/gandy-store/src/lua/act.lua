@@ -1,0 +1,92 @@
+-- Entries of one place move by hand, or go: some hundreds in one step, each only if it is still what was read.
+--
+-- A list has no index by value, so the part in which the entries were read is read again, taken entries are marked, and
+-- one LREM takes all marks out. One LREM for each entry would walk the list each time: 500 entries behind 100,000 others
+-- took Redis half a second.
+-- KEYS  where they are, queues, dead, reasons, then the target queues
+-- ARGV  type of where they are (list | zset), where to (queue | dead | none), entries kept in dead, seconds kept in dead,
+--       of a list: first and last index of that part (from its end, negative) and a mark that no entry is, number of
+--       queues, their names, then for each entry: its bytes, its score (of a list nothing), index of its queue (0: none),
+--       the payload to push
+-- reply for each entry: 1 done, 0 no longer there, -1 could not be written
+local from, dead, reasons = KEYS[1], KEYS[3], KEYS[4]
+local kind, where, mark = ARGV[1], ARGV[2], ARGV[7]
+local queues = tonumber(ARGV[8])
+local begin = 9 + queues
+local now = clock()
+local reply, place = {}, {}
+
+if kind == 'zset' then
+  for i = begin, #ARGV, 4 do
+    local held = redis.call('ZSCORE', from, ARGV[i])
+    reply[#reply + 1] = held and tonumber(held) == tonumber(ARGV[i + 1]) and 1 or 0
+  end
+else
+  local first = tonumber(ARGV[5])
+  local part = redis.call('LRANGE', from, first, ARGV[6])
+  -- A list shorter than the part gives what it has, and its indexes begin elsewhere.
+  first = math.max(first, -redis.call('LLEN', from))
+  local at = {}
+  for i, bytes in ipairs(part) do
+    local own = at[bytes]
+    if not own then
+      own = {}
+      at[bytes] = own
+    end
+    own[#own + 1] = first + i - 1
+  end
+  for i = begin, #ARGV, 4 do
+    local own = at[ARGV[i]]
+    local n = #reply + 1
+    place[n] = own and table.remove(own) or nil
+    reply[n] = place[n] and 1 or 0
+  end
+end
+
+-- I2: what keeps comes before what removes.
+if where == 'queue' then
+  local order, payloads = {}, {}
+  for n = 1, #reply do
+    if reply[n] == 1 then
+      local queue = tonumber(ARGV[begin + 4 * n - 2])
+      if not payloads[queue] then
+        payloads[queue] = {}
+        order[#order + 1] = queue
+      end
+      table.insert(payloads[queue], ARGV[begin + 4 * n - 1])
+    end
+  end
+  local refused = {}
+  for _, queue in ipairs(order) do
+    redis.pcall('SADD', KEYS[2], ARGV[8 + queue])
+    refused[queue] = failure(redis.pcall('LPUSH', KEYS[4 + queue], unpack(payloads[queue])))
+  end
+  for n = 1, #reply do
+    if reply[n] == 1 and refused[tonumber(ARGV[begin + 4 * n - 2])] then reply[n] = -1 end
+  end
+elseif where == 'dead' and from ~= dead then
+  for n = 1, #reply do
+    if reply[n] == 1 and bury(dead, reasons, now, ARGV[begin + 4 * n - 4], '') then reply[n] = -1 end
+  end
+end
+
+local gone, marked = {}, 0
+for n = 1, #reply do
+  if reply[n] == 1 and not (where == 'dead' and from == dead) then
+    if kind == 'zset' then
+      gone[#gone + 1] = ARGV[begin + 4 * n - 4]
+    else
+      redis.call('LSET', from, place[n], mark)
+      marked = marked + 1
+    end
+  end
+end
+if marked > 0 then redis.call('LREM', from, -marked, mark) end
+if #gone > 0 then
+  redis.call('ZREM', from, unpack(gone))
+  if from == dead and redis.pcall('HLEN', reasons) ~= 0 then
+    for _, bytes in ipairs(gone) do redis.pcall('HDEL', reasons, redis.sha1hex(bytes)) end
+  end
+end
+if where == 'dead' and from ~= dead then trim(dead, reasons, now, ARGV[3], ARGV[4], #reply) end
+return reply
