@@ -9,7 +9,8 @@
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`,
 //!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
-//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`. By hand: `operator`.
+//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `seek` (one job wherever it is), `fleet`,
+//!   `tallies` (what was counted), `outcome`, `marks`, `check`. By hand: `operator`.
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
@@ -23,6 +24,7 @@ pub mod doctor;
 mod durable;
 mod enqueue;
 mod error;
+mod fleet;
 mod functions;
 mod heartbeat;
 mod inspect;
@@ -32,11 +34,13 @@ mod life;
 mod line;
 mod link;
 mod lua;
+mod marks;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 mod names;
 mod once;
 mod operator;
+mod outcome;
 mod parcel;
 mod peers;
 mod place;
@@ -44,12 +48,14 @@ mod pool;
 mod promote;
 mod reap;
 mod resp;
+mod seek;
 mod sentinel;
 mod sentinel_url;
 mod server;
 mod settle;
 mod stray;
 mod sweep;
+mod tallies;
 #[cfg(feature = "tls")]
 mod tls;
 mod tls_files;
@@ -65,21 +71,26 @@ pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use durable::DURABLE_MAX;
 pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};
+pub use fleet::Member;
 pub use heartbeat::{Beat, Counts, Histogram, Tally};
 pub use inspect::{ProcessRow, QueueRow, Totals};
 pub use landing::{BLOCK, BLOCK_DEADLINE};
 pub use life::Retirement;
 pub use line::Line;
 pub use lua::SCRIPTS;
+pub use marks::Mark;
 pub use once::Once;
 pub use operator::Target;
+pub use outcome::{Kept, wished};
 pub use parcel::{Parcel, Undelivered};
 pub use place::{Entry, Place};
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
 pub use reap::{GiveBack, Guard, Lease, Orphan, Way};
+pub use seek::{InFlight, Search, Waits};
 pub use server::{Patience, Server, redact};
-pub use settle::{Exit, Grave, Outcome};
+pub use settle::{Exit, Grave, Notice, Outcome};
 pub use sweep::Swept;
+pub use tallies::{Executed, Width};
 pub use tls_files::TlsFiles;
 pub use trace::Trace;
 pub use wire::Wire;
