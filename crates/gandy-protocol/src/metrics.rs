@@ -159,7 +159,10 @@ mod tests {
     fn a_bitfield_is_read_as_redis_writes_it() {
         // `BITFIELD k INCRBY u16 #0 1 INCRBY u16 #2 258` makes these six bytes.
         let counts = counts(&[0, 1, 0, 0, 1, 2]);
-        assert_eq!((counts[0], counts[1], counts[2], counts[25]), (1, 0, 258, 0));
+        assert_eq!(
+            (counts[0], counts[1], counts[2], counts[25]),
+            (1, 0, 258, 0)
+        );
     }
 
     #[test]

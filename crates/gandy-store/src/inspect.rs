@@ -210,4 +210,20 @@ impl Line {
         }
         Ok(rows)
     }
+
+    /// How many jobs of each queue Gandy's processes hold, the dying included.
+    ///
+    /// # Errors
+    /// Any; reads only.
+    pub async fn held_by_queue(&self) -> Result<HashMap<String, u64>, StoreError> {
+        let mut holders = self.fleet().await?;
+        holders.extend(self.dying().await?);
+        let mut held = HashMap::new();
+        for identity in holders {
+            for token in self.tokens(&identity).await? {
+                *held.entry(token.queue.to_string()).or_insert(0) += 1;
+            }
+        }
+        Ok(held)
+    }
 }

@@ -9,8 +9,8 @@
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`,
 //!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
-//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `seek` (one job wherever it is), `fleet`,
-//!   `tallies` (what was counted), `outcome`, `marks`, `check`. By hand: `operator`.
+//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `seek` (one job wherever it is), `tallies`
+//!   (what was counted), `outcome`, `marks`, `check`. By hand: `operator`.
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
@@ -24,7 +24,6 @@ pub mod doctor;
 mod durable;
 mod enqueue;
 mod error;
-mod fleet;
 mod functions;
 mod heartbeat;
 mod inspect;
@@ -71,7 +70,6 @@ pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use durable::DURABLE_MAX;
 pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};
-pub use fleet::Member;
 pub use heartbeat::{Beat, Counts, Histogram, Tally};
 pub use inspect::{ProcessRow, QueueRow, Totals};
 pub use landing::{BLOCK, BLOCK_DEADLINE};

@@ -57,9 +57,8 @@ impl Line {
         let mut marks = Vec::new();
         for reply in self.each(&pipe).await? {
             // A key of another type holds no marks.
-            let fields: BTreeMap<String, String> = reply
-                .and_then(|value| self.read(value))
-                .unwrap_or_default();
+            let fields: BTreeMap<String, String> =
+                reply.and_then(|value| self.read(value)).unwrap_or_default();
             for (at, label) in fields {
                 let quoted = format!("\"{at}\"");
                 if let Some(at) = Stamp::from_json(&quoted) {
@@ -77,7 +76,9 @@ impl Line {
 
 /// `2026-11-23T01:41:00Z`.
 fn stamp(minute: Minute) -> String {
-    let Minute { hour, minute: m, .. } = minute;
+    let Minute {
+        hour, minute: m, ..
+    } = minute;
     format!("{}T{hour:02}:{m:02}:00Z", minute.date())
 }
 

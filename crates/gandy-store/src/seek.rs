@@ -275,7 +275,10 @@ mod tests {
     fn a_job_is_known_by_its_jid_and_by_nothing_else() {
         let job = |jid: &str| format!(r#"{{"class":"A","args":["j1"],"jid":{jid}}}"#);
         assert!(is_it(job(r#""j1""#).as_bytes(), "j1"));
-        assert!(!is_it(job(r#""j2""#).as_bytes(), "j1"), "an argument is none");
+        assert!(
+            !is_it(job(r#""j2""#).as_bytes(), "j1"),
+            "an argument is none"
+        );
         assert!(!is_it(b"j1", "j1"));
         assert!(is_it(job(r#""\u00e9""#).as_bytes(), "é"));
     }

@@ -12,7 +12,6 @@ use gandy_protocol::{
 
 use crate::{Line, StoreError, Token, lua};
 
-
 /// Where a job goes whose run did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {

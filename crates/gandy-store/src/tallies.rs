@@ -86,9 +86,8 @@ impl Line {
                 });
             }
             for reply in self.each(&pipe).await? {
-                let fields: HashMap<Vec<u8>, Vec<u8>> = reply
-                    .and_then(|value| self.read(value))
-                    .unwrap_or_default();
+                let fields: HashMap<Vec<u8>, Vec<u8>> =
+                    reply.and_then(|value| self.read(value)).unwrap_or_default();
                 found.push(by_class(fields));
             }
         }

@@ -6,7 +6,7 @@
 //!   say what becomes of pushes while Redis is away.
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
-//! * [`Inspect`] looks at queues, sets and processes; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
+//! * [`Inspect`] looks at queues, sets and processes, and at single jobs and numbers over time ([`views`]); [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
 //!   no Redis.
 //!
 //! A web application that only pushes takes the crate without the feature `worker`.
@@ -33,6 +33,7 @@ mod push;
 #[cfg(feature = "worker")]
 mod registry;
 pub mod testing;
+pub mod views;
 #[cfg(feature = "worker")]
 mod worker;
 
@@ -44,11 +45,11 @@ pub use error::Error;
 #[cfg(feature = "derive")]
 pub use gandy_derive::Job;
 pub use gandy_protocol::{
-    Backtrace, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting, Stamp, StampFormat,
-    keys::TABLE as KEY_TABLE, span,
+    Backtrace, End, Ended, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting, Stamp,
+    StampFormat, keys::TABLE as KEY_TABLE, span,
 };
 pub use gandy_store::{
-    Caution, Grave, Kind, Patience, Place, Server, StoreError, TlsFiles, Totals, redact,
+    Caution, Grave, Kind, Mark, Patience, Place, Server, StoreError, TlsFiles, Totals, redact,
 };
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};
