@@ -14,16 +14,25 @@ use gandy::{Keys, redact};
 
 use crate::failure::exit;
 use crate::output;
-use crate::verb::{doctor, functions, jobs, processes, push, queues, stats};
+use crate::verb::{
+    busy, cancel, doctor, functions, history, job, jobs, mark, metrics, processes, push, queues,
+    stats, why,
+};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
   gandy push Mailer 42 --queue low --in 10m          the same in ten minutes, on queue low
   gandy push Invoice 7 --idempotency-key invoice:7   push once, however often this runs in a day
   gandy push --stdin < jobs.jsonl                    push one job for each line of JSON
+  gandy push Report 7 --wait --timeout 5m            push a job and wait until it has run
   gandy stats                                        how many jobs wait, run, failed
   gandy jobs queue:default --limit 5                 the jobs that run next
   gandy jobs dead --json | jq '.[].payload'          the exact payloads of what died
+  gandy job JID                                      where a job is, its payload and its history
+  gandy why JID                                      why a job does not run
+  gandy busy                                         what runs now
+  gandy metrics --minutes 15                         runs, failures and run times of each class
+  gandy cancel JID                                   tell a running job to stop
   gandy processes --redis redis://10.0.0.5:6379/1    who works there
   gandy doctor                                       what is wrong here, and how it is repaired
   gandy VERB --help                                  examples of each verb
@@ -41,7 +50,7 @@ OUTPUT
   they are in Redis) on standard output; everything else goes to standard error.
 
 EXIT CODES
-  0 done, 1 what gandy doctor found wrong, 2 wrong command line or settings, 65 bad input data,
+  0 done, 1 what gandy doctor found wrong (and what job, cancel and push --wait say in their help), 2 wrong command line or settings, 65 bad input data,
   69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output not written,
   75 a push or repair without an answer: it may have been done, 77 Redis refused"#;
 
@@ -91,7 +100,14 @@ pub(crate) enum Verb {
     Stats(stats::StatsArgs),
     Queues(queues::QueuesArgs),
     Jobs(jobs::JobsArgs),
+    Job(job::JobArgs),
+    Why(why::WhyArgs),
+    Busy(busy::BusyArgs),
     Processes(processes::ProcessesArgs),
+    History(history::HistoryArgs),
+    Metrics(metrics::MetricsArgs),
+    Mark(mark::MarkArgs),
+    Cancel(cancel::CancelArgs),
     Doctor(doctor::DoctorArgs),
     InstallFunctions(functions::FunctionsArgs),
 }

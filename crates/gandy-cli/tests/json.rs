@@ -7,10 +7,12 @@ use gandy_tests::RedisServer;
 use serde_json::{Value, json};
 use support::gandy;
 
-const VIEWS: [&[&str]; 7] = [
+const VIEWS: [&[&str]; 9] = [
     &["stats"],
     &["queues"],
     &["processes"],
+    &["busy"],
+    &["queues", "--rate", "10ms"],
     &["jobs", "queue:default"],
     &["jobs", "schedule"],
     &["jobs", "retry"],
