@@ -50,9 +50,9 @@ OUTPUT
   they are in Redis) on standard output; everything else goes to standard error.
 
 EXIT CODES
-  0 done, 1 what gandy doctor found wrong (and what job, cancel and push --wait say in their help), 2 wrong command line or settings, 65 bad input data,
-  69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output not written,
-  75 a push or repair without an answer: it may have been done, 77 Redis refused"#;
+  0 done, 1 what gandy doctor found wrong (for job, cancel and push --wait see their help), 2 wrong command line or
+  settings, 65 bad input data, 69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or
+  output not written, 75 a push or repair without an answer: it may have been done, 77 Redis refused"#;
 
 /// Push background jobs, look at queues, sets and worker processes in Redis, and repair what is wrong there.
 #[derive(Debug, Parser)]

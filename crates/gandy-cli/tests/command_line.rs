@@ -156,6 +156,13 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         "queues",
         "jobs",
         "processes",
+        "job",
+        "why",
+        "busy",
+        "history",
+        "metrics",
+        "mark",
+        "cancel",
         "doctor",
         "install-functions",
     ] {

@@ -42,7 +42,9 @@ impl Line {
         let mut pipe = redis::pipe();
         pipe.cmd("HSETNX").arg(&key).arg(&stamp).arg(label);
         pipe.cmd("EXPIRE").arg(&key).arg(DAY_SECS);
-        self.transaction(&mut pipe).await.map(|_| true)
+        // Not a transaction, which an operator needs for nothing else. A day whose second command was lost goes away with
+        // its next mark's.
+        self.all(&pipe).await.map(|_| true)
     }
 
     /// The marks of the UTC days in which these times lie, by time.

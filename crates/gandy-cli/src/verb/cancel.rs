@@ -16,15 +16,15 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy cancel b5de70b63090decd6440fd9e
   gandy cancel b5de70b63090decd6440fd9e --timeout 30s      wait longer for the run to end
 
-The worker that runs the job sees the wish within a second, cancels the run's token and answers. A handler that looks at its
-token (Context::cancellation; programs get TERM) ends; one that does not runs on. A cancelled run that fails is not retried:
-the job goes into dead, from where gandy retry runs it again, or away if its error or "dead": false says so. A run that
+The worker that runs the job sees the wish within a second, cancels the run's token and answers. A handler that looks at
+its token (Context::cancellation; programs get TERM) ends; one that does not runs on. A cancelled run that fails is not
+retried: the job goes into dead, from where gandy retry runs it again, or away if its error or "dead": false says so. A run that
 succeeds all the same is done. What does not run is not touched: use gandy delete.
 
 JSON
   {"jid":"…","answer":"told","process":"…","outcome":{…},"places":[]}
-  answer: told (outcome is null while the run goes on), not-begun, ruby (Ruby cannot cancel), no-answer, not-running (places
-  says where it is); outcome and places as in gandy job --help
+  answer: told (outcome is null while the run goes on), not-begun, ruby (Ruby cannot cancel), no-answer, not-running
+  (places says where it is); outcome and places as in gandy job --help
 
 EXIT CODES
   0 the run was told to stop; 1 there is none to stop; 75 no answer: it may have been told; others: gandy --help"#;

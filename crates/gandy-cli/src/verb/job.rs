@@ -17,15 +17,14 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy job b5de70b63090decd6440fd9e --within 1m           look for longer in large queues
   gandy job b5de70b63090decd6440fd9e --json | jq '.places[0].payload.args'
 
-It looks where jobs run, in retry, schedule and dead, and, if the job is in none of these, in all queues. Large payloads of
-running Ruby jobs are shown as Ruby shows them.
+It looks where jobs run, in retry, schedule and dead, and, if the job is in none of these, in all queues.
 
 JSON
-  {"jid":"…","places":[{"place":"retry","at_ms":1795398104597,"queue":"default","ahead":null,"process":null,"alive":null,
-    "since_ms":null,"reason":null,"payload":{…}}],"outcome":null,"died_aboard":[],
+  {"jid":"…","places":[{"place":"retry","at_ms":1795398104597,"queue":"default","ahead":null,"process":null,
+    "alive":null,"since_ms":null,"reason":null,"payload":{…}}],"outcome":null,"died_aboard":[],
     "history":[{"at_ms":1795398104597,"what":"created"}],"looked_at":17,"gave_up":false,"unread":[]}
-  place: queue:NAME, retry, schedule, dead, "in flight" (at a Gandy worker) or "ruby". at_ms: due, or died. ahead: jobs taken
-  before it. outcome: {"outcome":"done"|"failed"|"dead"|"deleted","at_ms":…,"will_retry":false,"error_class":null,
+  place: queue:NAME, retry, schedule, dead, "in flight" (at a Gandy worker) or "ruby". at_ms: due, or died. ahead: jobs
+  taken before it. outcome: {"outcome":"done"|"failed"|"dead"|"deleted","at_ms":…,"will_retry":false,"error_class":null,
   "error_message":null} for an hour, of a job that was pushed with --wait or cancelled. died_aboard: processes that died
   while they held it, in 72 hours. gave_up: the search ended early; unread: places that could not be read
 

@@ -12,8 +12,8 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy mark v1.4.2                                    in a deploy's last step; each host may do it
   gandy mark "$(git log -1 --format='%h %s')"
 
-Sidekiq's Web UI, gandy metrics and gandy history show it for 90 days. Of two labels in one minute the first stays, and a
-label is marked at most once a minute (Sidekiq's rules).
+Sidekiq's Web UI, gandy metrics and gandy history show it for 90 days. Of two labels in one minute the first stays, and
+a label is marked at most once a minute (Sidekiq's rules).
 
 JSON
   {"label":"v1.4.2","at_ms":1795398060000,"marked":true}     at_ms is null where marked is false

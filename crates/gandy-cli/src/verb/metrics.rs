@@ -17,12 +17,12 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy metrics --hours 24 --limit 5
   gandy metrics --json | jq '.classes[] | select(.p99_ms > 5000) | .class'
 
-It shows what Ruby's workers and Gandy's count alike. A mean is of the successful runs; p50, p95 and p99 are what so many of
-100 successful runs took at most: about, from a histogram whose steps are 40 % apart and that is kept for 8 hours.
+It shows what Ruby's workers and Gandy's count alike. A mean is of the successful runs; p50, p95 and p99 are what so many
+of 100 successful runs took at most: about, from a histogram whose steps are 40 % apart and that is kept for 8 hours.
 
 JSON
-  {"from_ms":…,"to_ms":…,"step_s":60,"left_out":0,"marks":[{"at_ms":…,"label":"v1.4.2"}],"classes":[{"class":"Mailer","runs":3,
-    "failures":1,"mean_ms":12.5,"p50_ms":11.0,"p95_ms":19.0,"p99_ms":19.8,"series":[0,1,2]}]}
+  {"from_ms":…,"to_ms":…,"step_s":60,"left_out":0,"marks":[{"at_ms":…,"label":"v1.4.2"}],"classes":[{"class":"Mailer",
+    "runs":3,"failures":1,"mean_ms":12.5,"p50_ms":11.0,"p95_ms":19.0,"p99_ms":19.8,"series":[0,1,2]}]}
   series: runs in each step; mean and p are null where no run succeeded
 
 Exit codes and environment: gandy --help"#;

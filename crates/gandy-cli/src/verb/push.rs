@@ -27,14 +27,14 @@ const EXAMPLES: &str = r#"EXAMPLES
 --stdin pushes in the order of the lines, 1,000 in one command, skips empty lines and stops at the first line that is no
 job. It says how many jobs Redis acknowledged and, when it stopped early, from which line on to go on.
 
---wait ends with the first run of the job: with exit code 0 if it was done, 1 if it failed (also where it will be retried), died
-or was deleted, 75 if that was not seen within --timeout. A Ruby worker leaves no outcome, so its runs end in 75.
+--wait ends with the first run of the job: with exit code 0 if it was done, 1 if it failed (also where it will be
+retried), died or was deleted, 75 if that was not seen within --timeout: a Ruby worker leaves no outcome.
 
 JSON
   {"jid":"…","class":"Mailer","queue":"default","outcome":"enqueued"}    or "scheduled", "duplicate" (the jid is
     the first one's), or "unknown" (exit code 75)
-  with --wait also "ended":{"outcome":"done","at_ms":…,"will_retry":false,"error_class":null,"error_message":null}, null if
-    it was not seen
+  with --wait also "ended":{"outcome":"done","at_ms":…,"will_retry":false,"error_class":null,"error_message":null},
+    null if it was not seen
   --stdin: {"acknowledged":2500,"unknown":0,"first_unacknowledged_line":null,"error":null}
 
 Exit codes and environment: gandy --help"#;

@@ -18,8 +18,8 @@ const EXAMPLES: &str = r#"EXAMPLES
 
 JSON
   [{"name":"default","size":2,"latency_ms":1500,"in_flight":3,"rate":null,"paused":false}]
-  latency_ms is how long the job that runs next has been waiting; null in an empty queue. in_flight: what Gandy's workers
-  hold of it. rate: jobs a second by which what waits and what is in flight grew, below 0 shrank; null without --rate
+  latency_ms is how long the job that runs next has been waiting; null in an empty queue. in_flight: what Gandy's
+  workers hold of it. rate: jobs a second by which what waits and what is in flight grew, below 0 shrank; null without --rate
 
 Exit codes and environment: gandy --help"#;
 

@@ -15,14 +15,14 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy why b5de70b63090decd6440fd9e --in queue:default    look only there, and where jobs run
   gandy why b5de70b63090decd6440fd9e --json | jq -r '.reasons[].code'
 
-It looks as gandy job does. What holds the job now comes first, then what will hold it next. A wait is an estimate: jobs in
-front of it, times how long such jobs ran in the last hour, by the slots that serve the queue.
+It looks as gandy job does. What holds the job now comes first, then what will hold it next. A wait is an estimate: jobs
+in front of it, times how long such jobs ran in the last hour, by the slots that serve the queue.
 
 JSON
-  {"jid":"…","reasons":[{"code":"paused","text":"queue default is paused; …"}],"places":[…],"outcome":null,"looked_at":17,
-    "gave_up":false,"unread":[]}     places and outcome as in gandy job --help
-  code: scheduled, retrying, overdue, paused, no-worker-for-queue, no-worker-for-class, all-quiet, slots-busy, behind, next,
-  running, claimed, holder-dead, dead, ended, unknown
+  {"jid":"…","reasons":[{"code":"paused","text":"queue default is paused; …"}],"places":[…],"outcome":null,
+    "looked_at":17,"gave_up":false,"unread":[]}     places and outcome as in gandy job --help
+  code: scheduled, retrying, overdue, paused, no-worker-for-queue, no-worker-for-class, all-quiet, slots-busy, behind,
+  next, running, claimed, holder-dead, dead, ended, unknown
 
 Exit codes and environment: gandy --help; it exits 0 for a job that is nowhere, too"#;
 

@@ -137,7 +137,7 @@ impl Inspect {
         }
         if report.sightings.is_empty() && !search.gave_up {
             // It may have moved on while it was looked for.
-            report.at_work(self, &running, &mut search).await?;
+            report.at_work(self, &running, &mut search.clone()).await?;
             report.outcome = self.outcome(jid).await?;
         }
         report.looked_at = search.looked_at;
