@@ -245,6 +245,12 @@ async fn by_hand(flavour: Flavour) {
     assert!(operator.retry(&jid("r1").await).await.unwrap());
     assert!(operator.bury(&jid("r2").await).await.unwrap());
     assert!(operator.delete(&jid("d1").await).await.unwrap());
+    // Whoever waits for a job that an operator deletes is told so.
+    let waited = r#"{"class":"Any","args":[],"jid":"w1","queue":"default","gandy_notify":true}"#;
+    server.cli(&["ZADD", "schedule", "99999999999", waited]);
+    assert!(operator.delete(&jid("w1").await).await.unwrap());
+    let ended = operator.outcome("w1").await.unwrap().unwrap();
+    assert_eq!(ended.outcome, gandy::End::Deleted);
     operator.pause("default").await.unwrap();
     operator.unpause("default").await.unwrap();
     operator.quiet("host:1:a4dc4b6ef2be").await.unwrap();

@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use gandy_protocol::{
+    Payload,
     ended::{End, OUTCOME_TTL_S, members},
     identity::Identity,
     keys::Keys,
     notice_id,
 };
 
-use crate::{Line, StoreError, Token, lua};
+use crate::{Line, StoreError, Target, Token, lua};
+
+/// The field by which a producer asks for the outcome: most jobs do not, and need not be parsed.
+const FIELD: &str = "gandy_notify";
 
 /// Where a job goes whose run did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +38,8 @@ pub enum Exit {
 /// The outcome that an exit leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    key: String,
-    members: String,
+    pub(crate) key: String,
+    pub(crate) members: String,
 }
 
 impl Notice {
@@ -52,6 +56,25 @@ impl Notice {
             key: keys.outcome(&notice_id(jid)),
             members: members(end, again, error),
         }
+    }
+
+    /// Of the job with these bytes, if its producer asked for an outcome and a person ends it so.
+    pub(crate) fn by_hand(keys: &Keys, bytes: &[u8], target: &Target) -> Option<Self> {
+        let end = match target {
+            Target::Queue(..) => return None,
+            Target::Dead => End::Dead,
+            Target::Nowhere => End::Deleted,
+        };
+        let asks = bytes
+            .windows(FIELD.len())
+            .any(|window| window == FIELD.as_bytes());
+        let payload = asks
+            .then(|| Payload::parse(bytes.to_vec()).ok())
+            .flatten()?;
+        payload.notifies().then(|| Self {
+            key: keys.outcome(&notice_id(payload.jid())),
+            members: members(end, false, None),
+        })
     }
 }
 

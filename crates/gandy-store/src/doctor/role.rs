@@ -115,6 +115,7 @@ const OPERATOR: &[&str] = &[
     "SADD ~paused default",
     "SREM ~paused default",
     "SADD ~queues default",
+    "SET ~gandy:outcome:x y",
     "HSET ~gandy:reasons x y",
     "HDEL ~gandy:reasons x",
     "EXPIRE ~@-signals 60",

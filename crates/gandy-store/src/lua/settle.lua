@@ -43,7 +43,7 @@ end
 for k = 6, #KEYS do
   local i = 4 + 2 * (k - 6)
   if reply[tonumber(ARGV[i])] == 1 then
-    redis.pcall('SET', KEYS[k], string.format('{"at":%.0f,%s}', now * 1000, ARGV[i + 1]), 'EX', ARGV[3])
+    tell(KEYS[k], now, ARGV[i + 1], ARGV[3])
   end
 end
 if #gone > 0 then redis.call('HDEL', inflight, unpack(gone)) end
