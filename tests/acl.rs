@@ -9,6 +9,7 @@ mod file;
 
 use std::time::Duration;
 
+use gandy::views::{Cancelled, Window};
 use gandy::{Act, Client, Context, Inspect, JobError, Outcome, Place, Push, Worker, WorkerConfig};
 use gandy_tests::{Flavour, RedisServer, denied, wait_eq, wait_until};
 
@@ -66,12 +67,16 @@ async fn worker_life(flavour: Flavour) {
     let mut config = WorkerConfig::new(flavour.login(&server, "worker"));
     config.queues = vec!["default".into(), "low".into(), "halted".into()];
     let worker = Worker::builder(config)
-        .handler_fn("Any", |(what,): (String,), _: Context| async move {
+        .handler_fn("Any", |(what,): (String,), ctx: Context| async move {
             match what.as_str() {
                 "retry" => Err(JobError::retry("E", "m")),
                 "bury" => Err(JobError::bury("E", "m")),
                 "discard" => Err(JobError::discard("E", "m")),
                 "snooze" => Err(JobError::snooze(Duration::from_secs(3600))),
+                "long" => {
+                    ctx.cancellation().cancelled().await;
+                    Err(JobError::retry("Cancelled", "m"))
+                }
                 _ => Ok(()),
             }
         })
@@ -139,6 +144,20 @@ async fn worker_life(flavour: Flavour) {
     );
     let identity = worker.identity().unwrap();
     is("the heartbeat", &["SISMEMBER", "processes", &identity], "1");
+    // Whoever waits is told, and who cancels is heard.
+    let push = job("now").notify();
+    let jid = push.id().to_owned();
+    client.send(push).await.unwrap();
+    let admin = Inspect::new(gandy::Server::new(&server.url()).unwrap(), "").unwrap();
+    let ended = admin.wait(&jid, SOON).await.unwrap().unwrap();
+    assert_eq!(ended.outcome, gandy::End::Done);
+    let push = job("long");
+    let jid = push.id().to_owned();
+    client.send(push).await.unwrap();
+    let held = format!("gandy:inflight:{identity}");
+    is("the long job is claimed", &["HLEN", &held], "1");
+    let cancelled = admin.cancel(&jid, SOON).await.unwrap();
+    assert!(matches!(cancelled, Cancelled::Told { ended: Some(_), .. }));
     worker.stop().await.unwrap();
     assert_eq!(denied(&server), "");
 }
@@ -171,6 +190,14 @@ async fn by_hand(flavour: Flavour) {
     ]);
     server.cli(&["ZADD", "dead", "9999999999", &entry("d1")]);
     server.cli(&["SADD", "processes", "host:1:a4dc4b6ef2be"]);
+    server.cli(&["HSET", "gandy:fleet", "host:1:a4dc4b6ef2be", "{}"]);
+    let held = "gandy:inflight:host:1:a4dc4b6ef2be";
+    server.cli(&["HSET", held, "1:default", &entry("f1")]);
+    let minute = "local t = tonumber(redis.call('TIME')[1]) return t";
+    let now: i64 = server.cli(&["EVAL", minute, "0"]).parse().unwrap();
+    let minute = gandy_protocol::Minute::from_millis(now * 1000);
+    let key = gandy::Keys::default().metrics_minute(minute);
+    server.cli(&["HSET", &key, "Any|p", "1"]);
     for user in ["operator", "dashboard"] {
         let inspect = Inspect::new(Flavour::Scripts.login(&server, user), "").unwrap();
         inspect.check().await.unwrap();
@@ -193,6 +220,16 @@ async fn by_hand(flavour: Flavour) {
         inspect.presence(&processes).await.unwrap();
         let found = inspect.find("d1").await.unwrap().unwrap();
         assert_eq!(inspect.reason(&found).await.unwrap(), None);
+        inspect.why("d1", SOON, &[]).await.unwrap();
+        inspect.busy().await.unwrap();
+        inspect.history(3).await.unwrap();
+        let minutes = Window::Minutes(5);
+        let metrics = inspect.metrics(minutes, None, 5).await.unwrap();
+        assert_eq!(metrics.classes.len(), 1, "{user} reads the metrics");
+        let wait = Duration::from_millis(1);
+        assert_eq!(inspect.wait("d1", wait).await.unwrap(), None);
+        let held = inspect.report("f1", SOON, &[]).await.unwrap();
+        assert_eq!(held.sightings.len(), 1, "{user} sees what is in flight");
     }
     assert_eq!(denied(&server), "");
 
@@ -213,6 +250,12 @@ async fn by_hand(flavour: Flavour) {
     assert!(operator.retry(&jid("r1").await).await.unwrap());
     assert!(operator.bury(&jid("r2").await).await.unwrap());
     assert!(operator.delete(&jid("d1").await).await.unwrap());
+    // Whoever waits for a job that an operator deletes is told so.
+    let waited = r#"{"class":"Any","args":[],"jid":"w1","queue":"default","gandy_notify":true}"#;
+    server.cli(&["ZADD", "schedule", "99999999999", waited]);
+    assert!(operator.delete(&jid("w1").await).await.unwrap());
+    let ended = operator.outcome("w1").await.unwrap().unwrap();
+    assert_eq!(ended.outcome, gandy::End::Deleted);
     for (from, act, jobs) in [
         (Place::Queue("default".into()), Act::Move("low".into()), 3),
         (Place::Queue("low".into()), Act::Bury, 3),
@@ -234,6 +277,15 @@ async fn by_hand(flavour: Flavour) {
     operator.pause("default").await.unwrap();
     operator.unpause("default").await.unwrap();
     operator.quiet("host:1:a4dc4b6ef2be").await.unwrap();
+    assert!(operator.mark("v1").await.unwrap().is_some());
+    assert_eq!(operator.history(1).await.unwrap()[0].marks.len(), 1);
+    server.cli(&["SET", "gandy:lease:host:1:a4dc4b6ef2be", "-"]);
+    let soon = Duration::from_millis(50);
+    let cancelled = operator.cancel("f1", soon).await.unwrap();
+    assert!(matches!(cancelled, Cancelled::NoAnswer { .. }));
+    // Who pushes may wait.
+    let producer = Inspect::new(Flavour::Scripts.login(&server, "producer"), "").unwrap();
+    assert_eq!(producer.wait("d1", soon).await.unwrap(), None);
     assert_eq!(denied(&server), "");
     assert_eq!(server.cli(&["LLEN", "queue:default"]), "1");
 }

@@ -6,6 +6,8 @@
 mod crew;
 #[path = "in_flight/faults.rs"]
 mod faults;
+#[path = "in_flight/outcomes.rs"]
+mod outcomes;
 #[path = "in_flight/steps.rs"]
 mod steps;
 mod support;

@@ -40,10 +40,11 @@ fn each_user_begins_with_nothing_and_is_given_single_commands_on_named_keys() {
         for grant in grants {
             let key = grant.split_once('~').map(|(_, pattern)| pattern);
             let fine = match key {
-                // A name, then perhaps a wildcard; or a process as Sidekiq names it.
+                // A name, then perhaps a wildcard; or a process, or a day's deploys, as Sidekiq names them.
                 Some(pattern) => {
                     pattern.starts_with(|first: char| first.is_ascii_lowercase())
                         || pattern.starts_with("*:[0-9]*:[0-9a-f]")
+                        || pattern == "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]-marks"
                 }
                 None => grant.starts_with('+') && !grant.contains('@'),
             };

@@ -77,13 +77,13 @@ impl Hand {
         back.await.unwrap()
     }
 
-    async fn settle(&self, exits: &[(Token, Exit)]) -> Vec<Outcome> {
+    pub(crate) async fn settle(&self, exits: &[(Token, Exit)]) -> Vec<Outcome> {
         let grave = Grave::default();
         let settled = self.line.settle(&self.identity, grave, exits);
         settled.await.unwrap()
     }
 
-    fn held(&self, site: &Site) -> Vec<(String, String)> {
+    pub(crate) fn held(&self, site: &Site) -> Vec<(String, String)> {
         let key = format!("gandy:inflight:{}", self.identity);
         let mut held: Vec<(String, String)> = site.ask(cmd("HGETALL").arg(key));
         held.sort_unstable();

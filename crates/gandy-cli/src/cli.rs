@@ -15,8 +15,8 @@ use gandy::{Keys, redact};
 use crate::failure::exit;
 use crate::output;
 use crate::verb::{
-    act, clear, doctor, export, exporter, functions, import, jobs, pause, processes, push, queues,
-    signal, stats,
+    act, busy, cancel, clear, doctor, export, exporter, functions, history, import, job, jobs,
+    mark, metrics, pause, processes, push, queues, signal, stats, why,
 };
 
 const MORE: &str = r#"EXAMPLES
@@ -24,9 +24,15 @@ const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 --queue low --in 10m          the same in ten minutes, on queue low
   gandy push Invoice 7 --idempotency-key invoice:7   push once, however often this runs in a day
   gandy push --stdin < jobs.jsonl                    push one job for each line of JSON
+  gandy push Report 7 --wait --timeout 5m            push a job and wait until it has run
   gandy stats                                        how many jobs wait, run, failed
   gandy jobs queue:default --limit 5                 the jobs that run next
   gandy jobs dead --json | jq '.[].payload'          the exact payloads of what died
+  gandy job JID                                      where a job is, its payload and its history
+  gandy why JID                                      why a job does not run
+  gandy busy                                         what runs now
+  gandy metrics --minutes 15                         runs, failures and run times of each class
+  gandy cancel JID                                   tell a running job to stop
   gandy jobs retry 'error:Timeout age>1h'            those that failed so, more than an hour ago
   gandy retry --from retry --filter 'error:Timeout'  run those now; it counts them and asks first
   gandy export dead > dead.jsonl                     keep them; gandy import puts them back
@@ -48,10 +54,10 @@ OUTPUT
   they are in Redis) on standard output; everything else goes to standard error.
 
 EXIT CODES
-  0 done, 1 what gandy doctor found wrong, 2 wrong command line or settings, 65 bad input data,
-  69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output not written,
-  75 a push, act or repair without an answer: it may have been done; or a wait that was too short, 77 Redis refused,
-  130 interrupted, after the step that was being done"#;
+  0 done, 1 what gandy doctor found wrong (for job, cancel and push --wait see their help), 2 wrong command line or
+  settings, 65 bad input data, 69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or
+  output not written, 75 a push, act or repair without an answer: it may have been done; or a wait that was too short,
+  77 Redis refused, 130 interrupted, after the step that was being done"#;
 
 /// Push background jobs, look at queues, sets and worker processes in Redis, and repair what is wrong there.
 #[derive(Debug, Parser)]
@@ -99,6 +105,9 @@ pub(crate) enum Verb {
     Stats(stats::StatsArgs),
     Queues(queues::QueuesArgs),
     Jobs(jobs::JobsArgs),
+    Job(job::JobArgs),
+    Why(why::WhyArgs),
+    Busy(busy::BusyArgs),
     Processes(processes::ProcessesArgs),
     Retry(act::RetryArgs),
     Delete(act::DeleteArgs),
@@ -111,6 +120,10 @@ pub(crate) enum Verb {
     Stop(signal::StopArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    History(history::HistoryArgs),
+    Metrics(metrics::MetricsArgs),
+    Mark(mark::MarkArgs),
+    Cancel(cancel::CancelArgs),
     Doctor(doctor::DoctorArgs),
     Exporter(exporter::ExporterArgs),
     InstallFunctions(functions::FunctionsArgs),

@@ -3,7 +3,7 @@
 //! # Layout
 //! * `cli`: the command line; `connection`: which Redis it means; `verb/`: one file for each verb.
 //! * `failure`: what went wrong, and its exit code; `output`: standard output and standard error.
-//! * `table`, `words`, `printable`: what people read; `document`: what programs read.
+//! * `table`, `words`, `pretty`, `spark`, `printable`: what people read; `document`: what programs read.
 //! * `json_args`, `place`, `span`: words of the command line that become something else.
 //! * `meter`, `interrupt`: what takes long shows how far it is, and ends when it is asked to.
 //!
@@ -18,7 +18,9 @@ mod json_args;
 mod meter;
 mod output;
 mod place;
+mod pretty;
 mod printable;
+mod spark;
 mod table;
 mod verb;
 mod words;

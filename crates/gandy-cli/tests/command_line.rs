@@ -168,6 +168,13 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         "stop",
         "export",
         "import",
+        "job",
+        "why",
+        "busy",
+        "history",
+        "metrics",
+        "mark",
+        "cancel",
         "doctor",
         "install-functions",
     ] {

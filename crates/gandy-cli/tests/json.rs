@@ -7,10 +7,12 @@ use gandy_tests::RedisServer;
 use serde_json::{Value, json};
 use support::gandy;
 
-const VIEWS: [&[&str]; 7] = [
+const VIEWS: [&[&str]; 9] = [
     &["stats"],
     &["queues"],
     &["processes"],
+    &["busy"],
+    &["queues", "--rate", "10ms"],
     &["jobs", "queue:default"],
     &["jobs", "schedule"],
     &["jobs", "retry"],
@@ -112,6 +114,26 @@ fn hostile_data_gives_one_document_and_harms_no_terminal() {
         assert_harmless(&answer.out);
         assert!(answer.out.len() < 100_000, "{view:?}");
     }
+    // One job among them: its id is as hostile as the rest, and what stands beside it cannot be read.
+    for verb in ["job", "why"] {
+        for jid in ["a\nb", "2", "3", "no\u{1b}[2Jbody"] {
+            for more in [&[][..], &["--json"]] {
+                let answer = gandy(&redis, &[&[verb, jid], more].concat());
+                assert!(
+                    [0, 1].contains(&answer.code),
+                    "{verb} {jid:?}: {}",
+                    answer.err
+                );
+                assert_harmless(&answer.out);
+                assert_harmless(&answer.err);
+            }
+        }
+    }
+    let out = gandy(&redis, &["job", "a\nb"]).done();
+    assert!(
+        out.contains("12345678901234567890123, 1.50, 1e999"),
+        "{out}"
+    );
 }
 
 #[test]

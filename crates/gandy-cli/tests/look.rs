@@ -86,13 +86,18 @@ fn queues_show_size_latency_and_pause() {
         "later",
     ]);
     redis.cli(&["SADD", "paused", "empty"]);
+    redis.cli(&["HSET", "gandy:fleet", "h:1:0123456789ab", "{}"]);
+    redis.cli(&["HSET", "gandy:dying", "h:2:0123456789ab", "{}"]);
+    for held in ["h:1:0123456789ab", "h:2:0123456789ab"] {
+        redis.cli(&["HSET", &format!("gandy:inflight:{held}"), "7:default", "x"]);
+    }
     let out = gandy(&redis, &["queues"]).done();
     assert_eq!(
         rows(&out),
         [
-            vec!["QUEUE", "SIZE", "LATENCY", "PAUSED"],
-            vec!["default", "2", "1 hour", "-"],
-            vec!["empty", "0", "-", "paused"],
+            vec!["QUEUE", "SIZE", "LATENCY", "IN FLIGHT", "PAUSED"],
+            vec!["default", "2", "1 hour", "2", "-"],
+            vec!["empty", "0", "-", "0", "paused"],
         ]
     );
     let queues = gandy(&redis, &["queues", "--json"]).json();
@@ -102,7 +107,15 @@ fn queues_show_size_latency_and_pause() {
     );
     assert_eq!(
         queues[1],
-        json!({"name": "empty", "size": 0, "latency_ms": null, "paused": true})
+        json!({"name": "empty", "size": 0, "latency_ms": null, "in_flight": 0, "rate": null, "paused": true})
+    );
+    assert_eq!(queues[0]["in_flight"], 2);
+    let rated = gandy(&redis, &["queues", "--rate", "50ms", "--json"]).json();
+    assert_eq!(rated[0]["rate"], json!(0.0));
+    let out = gandy(&redis, &["queues", "--rate", "50ms"]).done();
+    assert_eq!(
+        rows(&out)[1],
+        ["default", "2", "1 hour", "2", "-", "+0.0/s"]
     );
 }
 

@@ -34,6 +34,12 @@ pub fn push_id(key: &str) -> Cow<'_, str> {
     Cow::Owned(format!("#{}", sha1_hex(key.as_bytes())))
 }
 
+/// Under which id something is noted about the job with this jid (`gandy:outcome:<id>`, `gandy:cancelled:<id>`): the jid
+/// itself or its digest, by the rule of [`push_id`].
+pub fn notice_id(jid: &str) -> Cow<'_, str> {
+    push_id(jid)
+}
+
 fn jid(raw: &[u8]) -> Option<Cow<'_, str>> {
     let raw = std::str::from_utf8(raw).ok()?;
     let jid = text::unquoted(payload::field(raw, "jid")?.of(raw))?;

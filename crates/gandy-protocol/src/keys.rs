@@ -183,6 +183,19 @@ impl Keys {
         self.key(&[&metrics::histogram_key(class, minute)])
     }
 
+    /// Hash: the deploys of a UTC day, as Sidekiq's charts show them.
+    pub fn marks(&self, day: Minute) -> String {
+        let Minute {
+            year, month, day, ..
+        } = day;
+        self.key(&[&format!("{year:04}{month:02}{day:02}-marks")])
+    }
+
+    /// String with a time to live: the lock under which a label is marked at most once a minute.
+    pub fn mark_lock(&self, label: &str) -> String {
+        self.key(&["deploylock-", label])
+    }
+
     /// Hash: the living processes and what recovery must know of them.
     pub fn fleet(&self) -> String {
         self.key(&["gandy:fleet"])
@@ -221,6 +234,16 @@ impl Keys {
     /// String with a time to live: the jid of the job that was pushed under an idempotency key. Takes a [`crate::push_id`].
     pub fn pushed(&self, id: &str) -> String {
         self.key(&["gandy:pushed:", id])
+    }
+
+    /// String with a time to live: how the last run of a job ended whose producer waits. Takes a [`crate::notice_id`].
+    pub fn outcome(&self, id: &str) -> String {
+        self.key(&["gandy:outcome:", id])
+    }
+
+    /// String with a time to live: a worker's answer to the wish to cancel a job. Takes a [`crate::notice_id`].
+    pub fn cancelled(&self, id: &str) -> String {
+        self.key(&["gandy:cancelled:", id])
     }
 
     /// Hash: why a payload was buried, by its digest.
@@ -330,7 +353,7 @@ pub const TABLE: &[KeyRow] = &[
     row(SIDEKIQ, "<identity>", "hash", "a process's heartbeat: info, concurrency, busy, beat, rtt_us, quiet, rss", "60 s after the last beat"),
     row(SIDEKIQ, "<identity>:work", "hash", "what a process is running: queue, payload, since when", "60 s after the last beat"),
     row(SIDEKIQ, "<identity>:workers", "hash", "the same for Sidekiq up to 6.4.1; Gandy writes it where stamps are seconds", "60 s after the last beat"),
-    row(SIDEKIQ, "<identity>-signals", "list", "TSTP, TERM or TTIN sent by a dashboard", "60 s, or when obeyed"),
+    row(SIDEKIQ, "<identity>-signals", "list", "TSTP, TERM or TTIN sent by a dashboard; for a Gandy worker also `CANCEL <jid>`", "60 s, or when obeyed"),
     row(SIDEKIQ, "process_cleanup", "string", "lock: dead processes leave `processes` at most once a minute", "60 s"),
     row(SIDEKIQ, "stat:processed", "string", "runs ended since ever, failed ones included", "never"),
     row(SIDEKIQ, "stat:failed", "string", "runs failed since ever", "never"),
@@ -339,6 +362,8 @@ pub const TABLE: &[KeyRow] = &[
     row(SIDEKIQ, "j|YYMMDD|H:MM", "hash", "executions, failures and milliseconds per class in a minute", "8 hours"),
     row(SIDEKIQ, "j|YYMMDD|H:M", "hash", "the same per ten minutes", "3 days"),
     row(SIDEKIQ, "h|<class>-D-H:M", "string", "histogram of execution times of a class in a minute: 26 counters of 16 bits", "8 hours"),
+    row(SIDEKIQ, "YYYYMMDD-marks", "hash", "deploys of a UTC day: label by minute", "90 days"),
+    row(SIDEKIQ, "deploylock-<label>", "string", "lock: a label is marked at most once a minute", "60 s"),
     row(GANDY, "gandy:fleet", "hash", "living processes: queues, classes, version", "moved to dying, or left at shutdown"),
     row(GANDY, "gandy:dying", "hash", "processes declared dead whose jobs are not all back", "when the last job is back"),
     row(GANDY, "gandy:lease:<identity>", "string", "a process's proof of life: id and name of the connection that renews it, the server's run id", "when not renewed for 15 s"),
@@ -347,6 +372,8 @@ pub const TABLE: &[KeyRow] = &[
     row(GANDY, "gandy:landing:<queue>", "list", "where an idle fetch lands one job before a process claims it", "empty = gone"),
     row(GANDY, "gandy:recovered:<jid>", "set", "processes that died with this job aboard; digest of the payload where it has no usable jid", "72 hours"),
     row(GANDY, "gandy:pushed:<key>", "string", "jid of the job pushed under an idempotency key; the key's digest where it is long or no plain word", "24 hours after the push, or as it said"),
+    row(GANDY, "gandy:outcome:<jid>", "string", "how the last run ended of a job that was pushed with `gandy_notify`, or cancelled; digest of the jid where it is long or no plain word", "1 hour"),
+    row(GANDY, "gandy:cancelled:<jid>", "string", "a worker's answer to the wish to cancel a job", "60 s"),
     row(GANDY, "gandy:reasons", "hash", "why a payload was buried, by its digest", "trimmed with `dead`"),
     row(GANDY, "gandy:promoter", "string", "the process that promotes due jobs and reaps dead ones", "1 s after its last renewal"),
 ];

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod digest;
 pub mod edit;
+pub mod ended;
 pub mod failure;
 pub mod filter;
 pub mod heartbeat;
@@ -25,8 +26,9 @@ pub mod span;
 pub mod stamp;
 mod text;
 
-pub use digest::{push_id, recovery_id, sha1_hex};
+pub use digest::{notice_id, push_id, recovery_id, sha1_hex};
 pub use edit::Edit;
+pub use ended::{End, Ended};
 pub use failure::{ErrorInfo, decode_backtrace};
 pub use filter::{Filter, FilterError};
 pub use heartbeat::{Beat, CapsuleInfo, ProcessInfo, work_value};

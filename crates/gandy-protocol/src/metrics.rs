@@ -24,6 +24,39 @@ pub fn bucket(millis: u64) -> usize {
     BUCKET_BOUNDS_MS.partition_point(|bound| u64::from(*bound) <= millis)
 }
 
+/// The histogram that a bitfield's bytes hold: 16 bits each, the high byte first. What is missing at its end is 0.
+pub fn counts(bytes: &[u8]) -> [u64; BUCKETS] {
+    let mut counts = [0; BUCKETS];
+    for (count, pair) in counts.iter_mut().zip(bytes.chunks_exact(2)) {
+        *count = u64::from(pair[0]) << 8 | u64::from(pair[1]);
+    }
+    counts
+}
+
+/// About how long, in milliseconds, the fastest `share` (0 to 1) of the runs took at most: within a bucket runs count as
+/// spread evenly, and those of the last one, which has no bound, as that bucket's lower bound. `None`: there was none.
+pub fn quantile(counts: &[u64; BUCKETS], share: f64) -> Option<f64> {
+    let total: u64 = counts.iter().sum();
+    if total == 0 {
+        return None;
+    }
+    let rank = share.clamp(0.0, 1.0) * total as f64;
+    let mut below = 0.0;
+    let mut low = 0.0;
+    for (index, &count) in counts.iter().enumerate() {
+        let Some(&high) = BUCKET_BOUNDS_MS.get(index) else {
+            break;
+        };
+        let here = count as f64;
+        if count > 0 && below + here >= rank {
+            return Some(low + (f64::from(high) - low) * ((rank - below) / here).max(0.0));
+        }
+        below += here;
+        low = f64::from(high);
+    }
+    Some(low)
+}
+
 /// `j|YYMMDD|H:MM`, without prefix: the hour is not padded, the minute is.
 pub(crate) fn minute_key(minute: Minute) -> String {
     let Minute {
@@ -105,6 +138,31 @@ mod tests {
             assert_eq!(bucket(u64::from(*bound) - 1), index);
             assert_eq!(bucket(u64::from(*bound)), index + 1);
         }
+    }
+
+    #[test]
+    fn quantiles_lie_in_their_bucket() {
+        let mut histogram = [0; BUCKETS];
+        assert_eq!(quantile(&histogram, 0.5), None);
+        histogram[0] = 50;
+        histogram[4] = 50;
+        assert_eq!(quantile(&histogram, 0.5), Some(20.0));
+        assert_eq!(quantile(&histogram, 0.25), Some(10.0));
+        assert_eq!(quantile(&histogram, 1.0), Some(100.0));
+        assert_eq!(quantile(&histogram, 0.75), Some(82.5));
+        let mut slow = [0; BUCKETS];
+        slow[25] = 1;
+        assert_eq!(quantile(&slow, 0.5), Some(335_000.0));
+    }
+
+    #[test]
+    fn a_bitfield_is_read_as_redis_writes_it() {
+        // `BITFIELD k INCRBY u16 #0 1 INCRBY u16 #2 258` makes these six bytes.
+        let counts = counts(&[0, 1, 0, 0, 1, 2]);
+        assert_eq!(
+            (counts[0], counts[1], counts[2], counts[25]),
+            (1, 0, 258, 0)
+        );
     }
 
     #[test]

@@ -154,6 +154,12 @@ impl Payload {
         self.field(name).and_then(Stamp::from_json)
     }
 
+    /// Whether its producer asked for its outcome (`"gandy_notify":true`), which is then written in the step that ends
+    /// its run.
+    pub fn notifies(&self) -> bool {
+        self.known(Field::Notify) == Some("true")
+    }
+
     /// The `retry` field. Anything but a boolean or an integer counts as absent.
     pub fn retry(&self) -> RetrySetting {
         self.known(Field::Retry)

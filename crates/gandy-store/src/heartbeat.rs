@@ -9,6 +9,9 @@ use crate::{Line, StoreError};
 /// Sidekiq's TTL of a process' hash, its running jobs and its signals, in seconds.
 const SHOWN_SECS: u64 = 60;
 
+/// Signals taken at once: a hand full of a dashboard's, or a person's wishes to cancel many jobs.
+const SIGNALS_MAX: u32 = 200;
+
 /// Sidekiq's TTL of a day's counters, in seconds: five years.
 const DAY_SECS: u64 = 157_680_000;
 
@@ -100,7 +103,7 @@ impl Line {
     /// After [`StoreError::Unknown`] a signal may be lost, as in Sidekiq; press the button again.
     pub async fn signals(&self, identity: &Identity) -> Result<Vec<String>, StoreError> {
         let mut command = redis::cmd("RPOP");
-        command.arg(self.keys().signals(identity)).arg(16);
+        command.arg(self.keys().signals(identity)).arg(SIGNALS_MAX);
         Ok(self
             .query::<Option<Vec<String>>>(&command)
             .await?

@@ -124,7 +124,7 @@ impl Line {
         self.members(&self.keys().processes()).await
     }
 
-    async fn members(&self, key: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn members(&self, key: &str) -> Result<Vec<String>, StoreError> {
         let page = |cursor| {
             let mut command = redis::cmd("SSCAN");
             command.arg(key).arg(cursor);

@@ -10,7 +10,8 @@
 //!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
 //! * Looking: `inspect` (all at a glance), `survey` (the fleet as numbers), `place` (the jobs that wait in one), `cursor`
-//!   (all of them, page by page), `aboard` (those that workers hold), `check`. By hand: `operator` (one job), `act` (many).
+//!   (all of them, page by page), `aboard` (those that workers hold), `seek` (one job wherever it is), `tallies` (what was
+//!   counted), `outcome`, `marks`, `check`. By hand: `operator` (one job), `act` (many).
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
@@ -36,11 +37,13 @@ mod life;
 mod line;
 mod link;
 mod lua;
+mod marks;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 mod names;
 mod once;
 mod operator;
+mod outcome;
 mod parcel;
 mod peers;
 mod place;
@@ -48,6 +51,7 @@ mod pool;
 mod promote;
 mod reap;
 mod resp;
+mod seek;
 mod sentinel;
 mod sentinel_url;
 mod server;
@@ -55,6 +59,7 @@ mod settle;
 mod stray;
 mod survey;
 mod sweep;
+mod tallies;
 #[cfg(feature = "tls")]
 mod tls;
 mod tls_files;
@@ -79,16 +84,20 @@ pub use landing::{BLOCK, BLOCK_DEADLINE};
 pub use life::Retirement;
 pub use line::Line;
 pub use lua::SCRIPTS;
+pub use marks::Mark;
 pub use once::Once;
 pub use operator::Target;
+pub use outcome::{Kept, wished};
 pub use parcel::{Parcel, Undelivered};
 pub use place::{Entry, Place};
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
 pub use reap::{GIVE_BACK_MAX, GiveBack, GivenBack, Guard, Lease, Orphan, Way};
+pub use seek::{InFlight, Search, Waits};
 pub use server::{Patience, Server, redact};
-pub use settle::{Exit, Grave, Outcome};
+pub use settle::{Exit, Grave, Notice, Outcome};
 pub use survey::{Ledger, Pace};
 pub use sweep::Swept;
+pub use tallies::{Executed, Width};
 pub use tls_files::TlsFiles;
 pub use trace::Trace;
 pub use wire::Wire;

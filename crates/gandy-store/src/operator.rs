@@ -2,7 +2,9 @@
 //!
 //! Not here: looking at any of it (`inspect`, `place`), and what a moved job's new bytes are.
 
-use crate::{Grave, Line, Place, StoreError, lua};
+use gandy_protocol::ended::OUTCOME_TTL_S;
+
+use crate::{Grave, Line, Notice, Place, StoreError, lua};
 
 /// Where [`Line::relocate`] puts an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,13 +56,16 @@ impl Line {
             Target::Dead => ("dead", bytes, ""),
             Target::Nowhere => ("none", &[][..], ""),
         };
-        let mut call = lua::MOVE.keys(&[
-            from,
-            &keys.queues(),
-            &keys.dead(),
-            &keys.reasons(),
-            &keys.queue(queue),
-        ]);
+        let mut names = vec![
+            from.to_owned(),
+            keys.queues(),
+            keys.dead(),
+            keys.reasons(),
+            keys.queue(queue),
+        ];
+        let notice = Notice::by_hand(keys, bytes, target);
+        names.extend(notice.iter().map(|notice| notice.key.clone()));
+        let mut call = lua::MOVE.keys(&names);
         call.arg(kind)
             .arg(bytes)
             .arg(way)
@@ -68,6 +73,9 @@ impl Line {
             .arg(queue)
             .arg(grave.jobs_max)
             .arg(grave.timeout.as_secs());
+        if let Some(notice) = &notice {
+            call.arg(&notice.members).arg(OUTCOME_TTL_S);
+        }
         Ok(self.call::<i64>(&call).await? == 1)
     }
 

@@ -209,7 +209,7 @@ impl Line {
 /// The longest part of a text that stands in every JSON form of it as it is, and has no meaning in a glob.
 ///
 /// Only one part: each further `*` of a pattern multiplies what Redis may have to try, and ids come from others.
-fn searchable(text: &str) -> &str {
+pub(crate) fn searchable(text: &str) -> &str {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | ' ');
     text.split(|c| !plain(c))
         .max_by_key(|part| part.len())

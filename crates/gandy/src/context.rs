@@ -90,9 +90,10 @@ impl Context {
         self.inner.payload.field(name)
     }
 
-    /// Cancelled when this run should stop: its timeout passed, the worker's shutdown deadline came, or the worker lost
-    /// its lease and the job is about to run elsewhere. A handler that heeds it should return an error; after a
-    /// shutdown or a lost lease that error costs no attempt.
+    /// Cancelled when this run should stop: its timeout passed, the worker's shutdown deadline came, the worker lost its
+    /// lease and the job is about to run elsewhere, or a person cancelled it (`gandy cancel JID`). A handler that heeds it
+    /// should return an error; after a shutdown or a lost lease that error costs no attempt, and of a job that a person
+    /// cancelled no error is retried: the job goes into `dead` (or away, if the error says so).
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         self.inner.cancellation.get_or_init(CancellationToken::new)

@@ -7,8 +7,9 @@
 //! * [`Handler`] runs it, owning what it needs; [`Worker`] claims jobs and runs handlers.
 //! * [`JobError`] says what happens after a failed run; [`Context`] tells a handler about its run.
 //! * [`Health`] says whether a worker moves and claims, [`Listener`] serves that to probes; [`metrics`] are for Prometheus.
-//! * [`Inspect`] looks at queues, sets and processes, and acts on jobs by hand, all that a [`Filter`] fits; [`Surveyor`]
-//!   gives the fleet as numbers; [`doctor`] finds what is wrong there and repairs it; [`testing`] needs
+//! * [`Inspect`] looks at queues, sets and processes, at single jobs and numbers over time ([`views`]), and acts on jobs by
+//!   hand, all that a [`Filter`] fits; [`Surveyor`] gives the fleet as numbers; [`doctor`] finds what is wrong there and
+//!   repairs it; [`testing`] needs
 //!   no Redis.
 //!
 //! A web application that only pushes takes the crate without the feature `worker`.
@@ -42,6 +43,7 @@ mod push;
 mod registry;
 mod survey;
 pub mod testing;
+pub mod views;
 mod walk;
 #[cfg(feature = "worker")]
 mod worker;
@@ -56,11 +58,12 @@ pub use error::Error;
 #[cfg(feature = "derive")]
 pub use gandy_derive::Job;
 pub use gandy_protocol::{
-    Backtrace, Filter, FilterError, JobRecord, KeyRow, Keys, Payload, QueueName, RetrySetting,
-    Stamp, StampFormat, keys::TABLE as KEY_TABLE, span,
+    Backtrace, End, Ended, Filter, FilterError, JobRecord, KeyRow, Keys, Payload, QueueName,
+    RetrySetting, Stamp, StampFormat, keys::TABLE as KEY_TABLE, span,
 };
 pub use gandy_store::{
-    Caution, Grave, Kind, Patience, Place, Presence, Server, StoreError, TlsFiles, Totals, redact,
+    Caution, Grave, Kind, Mark, Patience, Place, Presence, Server, StoreError, TlsFiles, Totals,
+    redact,
 };
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};

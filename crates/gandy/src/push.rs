@@ -179,6 +179,15 @@ impl Push {
         self
     }
 
+    /// Leaves its outcome behind for an hour when its run ends, for [`crate::Inspect::outcome`]: a Gandy worker writes it in
+    /// the step that ends the run. It costs that job a step of its own, and others nothing.
+    #[must_use]
+    pub fn notify(mut self) -> Self {
+        // A name of its own and plain JSON: neither can be refused.
+        let _ = self.record.set_extra("gandy_notify", "true");
+        self
+    }
+
     /// A field of your own, as raw JSON, kept through every hop.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! `gandy push`: one job from the command line, or many from standard input (see `bulk`).
+//! `gandy push`: one job from the command line, or many from standard input (see `bulk`); to its end with `wait`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use gandy::{Outcome, Push, QueueName, RetrySetting};
 use serde::Serialize;
 
-use super::bulk;
+use super::{bulk, look, wait};
 use crate::cli::Common;
 use crate::failure::{Failure, exit};
 use crate::printable::printable;
@@ -21,6 +21,7 @@ const EXAMPLES: &str = r#"EXAMPLES
   gandy push Mailer 42 --in 1h30m                      later
   gandy push Mailer 42 --at 2026-12-24T18:00:00+01:00  at a time; one that has passed means now
   gandy push Invoice 7 --idempotency-key invoice:7     once: run again within a day it pushes nothing
+  gandy push Report 7 --wait --timeout 5m              and wait until it has run (Gandy's workers only)
   gandy push --stdin < jobs.jsonl                      many: one JSON object in each line, such as
     {"class":"Mailer","args":[42,"hello"],"queue":"low","retry":3,"at":1795398104.5,"tags":["import"]}
 
@@ -28,9 +29,14 @@ const EXAMPLES: &str = r#"EXAMPLES
 job. It says how many jobs Redis acknowledged and, when it stopped early or by Ctrl-C, from which line on to go on:
   gandy push --stdin --skip 41000 < jobs.jsonl         leaves out the first 41,000 lines
 
+--wait ends with the first run of the job: with exit code 0 if it was done, 1 if it failed (also where it will be
+retried), died or was deleted, 75 if that was not seen within --timeout: a Ruby worker leaves no outcome.
+
 JSON
   {"jid":"…","class":"Mailer","queue":"default","outcome":"enqueued"}    or "scheduled", "duplicate" (the jid is
     the first one's), or "unknown" (exit code 75)
+  with --wait also "ended":{"outcome":"done","at_ms":…,"will_retry":false,"error_class":null,"error_message":null},
+    null if it was not seen
   --stdin: {"acknowledged":2500,"acknowledged_lines":2500,"unknown":0,"first_unacknowledged_line":null,"error":null}
 
 Exit codes and environment: gandy --help"#;
@@ -74,6 +80,14 @@ pub(crate) struct PushArgs {
     #[arg(long, value_name = "SPAN", requires = "idempotency_key", value_parser = parse_span)]
     r#for: Option<Duration>,
 
+    /// Wait until a Gandy worker has run it; the exit code says how that went
+    #[arg(long, conflicts_with = "stdin")]
+    wait: bool,
+
+    /// Wait for at most so long [default: 1m]
+    #[arg(long, value_name = "SPAN", requires = "wait", value_parser = super::look::parse_span)]
+    timeout: Option<Duration>,
+
     /// Push one job for each line of standard input
     #[arg(long, conflicts_with_all = ["class", "args", "queue", "in", "at", "retry", "idempotency_key", "for"])]
     stdin: bool,
@@ -89,16 +103,15 @@ struct Pushed<'a> {
     class: &'a str,
     queue: &'a str,
     outcome: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    /// With `--wait`; null where the end was not seen.
+    ended: Option<Option<look::OutcomeJson<'a>>>,
 }
 
 pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<u8, Failure> {
-    match args.stdin {
-        true => bulk::run(common, args.skip).await,
-        false => one(args, common).await.map(|()| exit::DONE),
+    if args.stdin {
+        return bulk::run(common, args.skip).await;
     }
-}
-
-async fn one(args: &PushArgs, common: &Common) -> Result<(), Failure> {
     let push = push(args)?;
     let (mut jid, class, queue) = (
         push.id().to_owned(),
@@ -115,37 +128,24 @@ async fn one(args: &PushArgs, common: &Common) -> Result<(), Failure> {
         }
         Ok(_) => "enqueued",
         Err(failure) if failure.code == exit::UNKNOWN => "unknown",
-        Err(_) => return sent.map(drop),
+        Err(_) => return sent.map(|_| exit::DONE),
     };
-    let shown = if common.json {
-        document::print(&Pushed {
-            jid: &jid,
-            class: &class,
-            queue: &queue,
-            outcome,
-        })
-    } else if sent.is_ok() {
-        output::print(&printable(&jid))
-    } else {
-        Ok(())
+    let document = |ended| Pushed {
+        jid: &jid,
+        class: &class,
+        queue: &queue,
+        outcome,
+        ended,
+    };
+    // With --wait the one document comes at the end.
+    let shown = match (common.json, &sent) {
+        (true, Ok(_)) if args.wait => Ok(()),
+        (true, _) => document::print(&document(None)),
+        (false, Ok(_)) => output::print(&printable(&jid)),
+        (false, Err(_)) => Ok(()),
     };
     if let Err(failure) = sent {
-        if args.idempotency_key.is_some() {
-            return Err(
-                failure.and("Run it again with the same key: it pushes only what is not there.")
-            );
-        }
-        let look = format!(
-            "Look for it with: gandy jobs {}",
-            if args.delayed() {
-                "schedule".into()
-            } else {
-                format!("queue:{queue}")
-            }
-        );
-        return Err(failure
-            .and(&printable(&look))
-            .and("If it is not there and no worker ran it, push it again."));
+        return Err(doubt(args, failure, &queue));
     }
     if outcome == "duplicate" {
         output::note("a job was pushed under that key before; nothing is pushed now");
@@ -158,7 +158,32 @@ async fn one(args: &PushArgs, common: &Common) -> Result<(), Failure> {
         "duplicate" => format!("The job {jid} was pushed before, nothing now."),
         _ => format!("The job {jid} was pushed."),
     };
-    shown.map_err(|failure| failure.and(&printable(&pushed)))
+    let tell = |failure: Failure| failure.and(&printable(&pushed));
+    shown.map_err(tell)?;
+    if !args.wait {
+        return Ok(exit::DONE);
+    }
+    let timeout = args.timeout.unwrap_or(wait::TIMEOUT);
+    let ended = wait::wait(common, &jid, timeout).await;
+    if common.json {
+        let ended = ended.as_ref().ok().and_then(Option::as_ref);
+        document::print(&document(Some(ended.map(look::outcome)))).map_err(tell)?;
+    }
+    Ok(wait::conclude(&jid, ended?.as_ref(), timeout))
+}
+
+/// A push without an answer, and how to find out.
+fn doubt(args: &PushArgs, failure: Failure, queue: &str) -> Failure {
+    if args.idempotency_key.is_some() {
+        return failure.and("Run it again with the same key: it pushes only what is not there.");
+    }
+    let look = match args.delayed() {
+        true => "schedule".to_owned(),
+        false => format!("queue:{queue}"),
+    };
+    failure
+        .and(&printable(&format!("Look for it with: gandy jobs {look}")))
+        .and("If it is not there and no worker ran it, push it again.")
 }
 
 impl PushArgs {
@@ -172,6 +197,9 @@ fn push(args: &PushArgs) -> Result<Push, Failure> {
         args.class.clone().unwrap_or_default(),
         json_args::array(&args.args)?,
     );
+    if args.wait {
+        push = push.notify();
+    }
     if let Some(queue) = &args.queue {
         push = push.queue(queue);
     }

@@ -1,4 +1,6 @@
-//! `gandy queues`: size and latency of each queue.
+//! `gandy queues`: size, latency and what is in flight of each queue.
+
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -10,29 +12,42 @@ use crate::{document, output, words};
 
 const EXAMPLES: &str = r#"EXAMPLES
   gandy queues
+  gandy queues --rate                   how fast each grows (+) or shrinks (-), by two looks a second apart
+  gandy queues --rate 10s
   gandy queues --json | jq '.[] | select(.latency_ms > 60000) | .name'
 
 JSON
-  [{"name":"default","size":2,"latency_ms":1500,"paused":false}]
-  latency_ms is how long the job that runs next has been waiting; null in an empty queue
+  [{"name":"default","size":2,"latency_ms":1500,"in_flight":3,"rate":null,"paused":false}]
+  latency_ms is how long the job that runs next has been waiting; null in an empty queue. in_flight: what Gandy's
+  workers hold of it. rate: jobs a second by which what waits and what is in flight grew, below 0 shrank; null without --rate
 
 Exit codes and environment: gandy --help"#;
 
-/// Size and latency of each queue
+/// Size, latency and jobs in flight of each queue
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct QueuesArgs {}
+pub(crate) struct QueuesArgs {
+    /// Look twice, so far apart, and show how fast each queue grows or shrinks
+    #[arg(long, value_name = "SPAN", num_args = 0..=1, default_missing_value = "1s", value_parser = super::look::parse_span)]
+    rate: Option<Duration>,
+}
 
 #[derive(Serialize)]
 struct Queue<'a> {
     name: &'a str,
     size: u64,
     latency_ms: Option<u64>,
+    in_flight: u64,
+    rate: Option<f64>,
     paused: bool,
 }
 
-pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
-    let queues = common.inspect()?.queues().await?;
+pub(crate) async fn run(args: &QueuesArgs, common: &Common) -> Result<(), Failure> {
+    let inspect = common.inspect()?;
+    let queues = match args.rate {
+        Some(span) => inspect.queues_over(span).await?,
+        None => inspect.queues().await?,
+    };
     let rows: Vec<Queue<'_>> = queues
         .iter()
         .map(|queue| Queue {
@@ -41,6 +56,8 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
             latency_ms: queue
                 .latency
                 .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+            in_flight: queue.in_flight,
+            rate: queue.rate,
             paused: queue.paused,
         })
         .collect();
@@ -53,21 +70,28 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    let columns = [
+    let mut columns = vec![
         ("QUEUE", Kind::Text),
         ("SIZE", Kind::Number),
         ("LATENCY", Kind::Whole),
+        ("IN FLIGHT", Kind::Number),
         ("PAUSED", Kind::Whole),
     ];
+    if args.rate.is_some() {
+        columns.push(("RATE", Kind::Number));
+    }
     let rows = rows.iter().map(|queue| {
         let latency = queue.latency_ms.map_or_else(|| "-".to_owned(), words::span);
         let paused = if queue.paused { "paused" } else { "-" };
-        vec![
+        let mut cells = vec![
             queue.name.to_owned(),
             queue.size.to_string(),
             latency,
+            queue.in_flight.to_string(),
             paused.to_owned(),
-        ]
+        ];
+        cells.extend(queue.rate.map(|rate| format!("{rate:+.1}/s")));
+        cells
     });
     output::print(&table::draw(&columns, rows, Screen::of_stdout()))
 }

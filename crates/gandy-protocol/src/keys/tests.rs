@@ -27,6 +27,8 @@ fn all(keys: &Keys) -> Vec<String> {
         keys.metrics_minute(minute),
         keys.metrics_ten_minutes(minute),
         keys.metrics_histogram("OkJob", minute),
+        keys.marks(minute),
+        keys.mark_lock("v1"),
         keys.fleet(),
         keys.dying(),
         keys.lease(&id),
@@ -35,6 +37,8 @@ fn all(keys: &Keys) -> Vec<String> {
         keys.landing("low"),
         keys.recovered("b5de70b63090decd6440fd9e"),
         keys.pushed("invoice:7"),
+        keys.outcome("b5de70b63090decd6440fd9e"),
+        keys.cancelled("b5de70b63090decd6440fd9e"),
         keys.reasons(),
         keys.promoter(),
     ]
@@ -55,6 +59,8 @@ fn every_key_has_its_row_in_order() {
                 .replace("j|YYMMDD|H:MM", "j|261123|1:41")
                 .replace("j|YYMMDD|H:M", "j|261123|1:4")
                 .replace("D-H:M", "23-1:41")
+                .replace("YYYYMMDD", "20261123")
+                .replace("<label>", "v1")
         })
         .collect();
     assert_eq!(all(&Keys::default()), filled);

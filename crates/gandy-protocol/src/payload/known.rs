@@ -49,6 +49,7 @@ known! {
     FailedAt FAILED_AT b"failed_at",
     Dead DEAD b"dead",
     Backtrace BACKTRACE b"backtrace",
+    Notify NOTIFY b"gandy_notify",
 }
 
 impl Field {

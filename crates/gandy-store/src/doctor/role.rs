@@ -80,7 +80,12 @@ const WORKER: &[&str] = &[
 
 const DASHBOARD: &[&str] = &[
     "GET ~stat:processed",
+    "GET ~h|x-1-9:0",
+    "GET ~gandy:outcome:x",
     "HGET ~@ info",
+    "HGETALL ~j|261123|9:00",
+    "HGETALL ~20261123-marks",
+    "HSTRLEN ~gandy:inflight:@ 1:default",
     "HGETALL ~@:work",
     "HKEYS ~gandy:fleet",
     "HLEN ~gandy:inflight:@",
@@ -113,6 +118,7 @@ const OPERATOR: &[&str] = &[
     "SADD ~paused default",
     "SREM ~paused default",
     "SADD ~queues default",
+    "SET ~gandy:outcome:x y",
     "HSET ~gandy:reasons x y",
     "HDEL ~gandy:reasons x",
     "EXPIRE ~@-signals 60",
@@ -203,7 +209,8 @@ mod tests {
         for role in Role::ALL {
             let start = format!("user {role} ");
             let line = file.lines().find_map(|line| line.strip_prefix(&start));
-            // A producer without idempotency keys needs neither transactions nor what stands in brackets.
+            // A producer without idempotency keys needs neither transactions nor what stands in brackets, and an operator
+            // marks no deploys without them.
             let plain = line.unwrap().split(" (").next().unwrap();
             let mut granted: Vec<&str> = plain
                 .split(' ')

@@ -1,8 +1,9 @@
 -- One entry moves by hand (delete, retry now, bury), found by its exact bytes; nothing happens when it is gone.
 --
--- KEYS  where it is, queues, dead, reasons, the target queue
+-- KEYS  where it is, queues, dead, reasons, the target queue, then perhaps the outcome that is to be left behind
 -- ARGV  type of where it is (list | zset), its bytes, where to (queue | dead | none), the bytes to write, the target
---       queue's name, entries kept in dead, seconds kept in dead
+--       queue's name, entries kept in dead, seconds kept in dead, then perhaps the outcome's members and the seconds for
+--       which it is kept
 -- reply 1 moved, 0 not there
 local from, dead, reasons = KEYS[1], KEYS[3], KEYS[4]
 local kind, bytes, where, write = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -17,6 +18,7 @@ elseif where == 'dead' then
   if err then return redis.error_reply(err) end
   trim(dead, reasons, now, ARGV[6], ARGV[7], 1)
 end
+if KEYS[6] then tell(KEYS[6], clock(), ARGV[8], ARGV[9]) end
 if kind == 'zset' then
   redis.call('ZREM', from, bytes)
   if from == dead then redis.pcall('HDEL', reasons, redis.sha1hex(bytes)) end

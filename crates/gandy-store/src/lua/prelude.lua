@@ -14,6 +14,11 @@ local function failure(reply)
   return type(reply) == 'table' and reply.err or nil
 end
 
+-- Leaves an outcome behind for whoever waits for a job; a job is not held up by it.
+local function tell(key, now, members, seconds)
+  redis.pcall('SET', key, string.format('{"at":%.0f,%s}', now * 1000, members), 'EX', seconds)
+end
+
 -- Adds to dead; the reason is kept beside it by the payload's digest. Returns the error, or nil.
 local function bury(dead, reasons, now, payload, reason)
   local err = failure(redis.pcall('ZADD', dead, score(now), payload))

@@ -240,7 +240,7 @@ fn outcome(target: &Target, end: End, words: &str) -> Outcome {
             return Outcome::Retry(Failure::new("Timeout", what, words));
         }
         End::Cancelled => {
-            let what = "stopped before its end: shutdown or lost lease";
+            let what = "stopped before its end: shutdown, lost lease or cancelled by hand";
             return Outcome::Retry(Failure::new("Cancelled", what, words));
         }
     };

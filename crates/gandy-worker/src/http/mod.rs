@@ -82,7 +82,7 @@ pub async fn run(
         outcome = send(target, client, run) => outcome,
         () = cancelled.cancelled() => Outcome::Retry(Failure::new(
             "Cancelled",
-            "stopped before the answer: shutdown or lost lease",
+            "stopped before the answer: shutdown, lost lease or cancelled by hand",
             "",
         )),
     }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use gandy_protocol::{Beat, CapsuleInfo, Minute, Payload, ProcessInfo, StampFormat, work_value};
-use gandy_store::StoreError;
+use gandy_store::{StoreError, wished};
 
 use super::{
+    cancel::cancel,
     chore::Chore,
     core::{Core, Phase},
     dump,
@@ -21,8 +22,9 @@ use crate::{Progress, ambient};
 
 /// A beat this often; Sidekiq's readers take a process for dead after 60 s without one.
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(5);
-/// Signals are looked for this often: they are obeyed within 5 s, against Ruby's 10 to 20.
-const SIGNALS_EVERY: Duration = Duration::from_secs(1);
+/// Signals are looked for this often: they are obeyed within a second, the way there and back included, against Ruby's 10
+/// to 20.
+const SIGNALS_EVERY: Duration = Duration::from_millis(900);
 /// The largest payload shown whole, in bytes.
 const SHOWN_MAX: usize = 16 * 1024;
 /// Five readings in a row above this are worth a warning (Sidekiq's rule).
@@ -145,6 +147,11 @@ impl Heartbeat {
 
     async fn obey(&self) -> Result<(), StoreError> {
         for signal in self.core.chores.signals(&self.life.identity).await? {
+            // A wish about a job and not about the process: embedded or not, it is for us.
+            if let Some(jid) = wished(&signal) {
+                cancel(&self.core, &self.life, jid).await?;
+                continue;
+            }
             // As Sidekiq: an embedded worker is its host's business.
             if self.core.embedded {
                 tracing::warn!(

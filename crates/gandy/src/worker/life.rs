@@ -167,6 +167,7 @@ pub(crate) struct Held {
     aborted: AtomicBool,
     state: AtomicU8,
     interrupted: AtomicBool,
+    cancelled: AtomicBool,
 }
 
 const WAITING: u8 = 0;
@@ -184,6 +185,7 @@ impl Held {
             aborted: AtomicBool::new(false),
             state: AtomicU8::new(WAITING),
             interrupted: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
         }
     }
 
@@ -238,6 +240,18 @@ impl Held {
         if self.aborted.load(Ordering::Acquire) {
             leash.cut();
         }
+    }
+
+    /// Asks the run to stop because a person wants it to: it is not retried.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        if let Some(context) = &self.context {
+            context.cancellation().cancel();
+        }
+    }
+
+    pub(crate) fn was_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
     }
 
     pub(crate) fn was_interrupted(&self) -> bool {

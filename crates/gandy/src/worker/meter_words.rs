@@ -19,13 +19,15 @@ impl RunEnd {
     pub(crate) const WORDS: [&'static str; 6] =
         ["done", "retry", "dead", "dropped", "snoozed", "returned"];
 
-    /// Of a run that did not succeed.
+    /// As what it left behind says.
     pub(crate) fn of(exit: &Exit) -> Self {
         match exit {
             Exit::Retry(..) => Self::Retry,
             Exit::Schedule(..) => Self::Snoozed,
             Exit::Dead(_) | Exit::Raw(_) => Self::Dead,
             Exit::Drop => Self::Dropped,
+            Exit::Done => Self::Done,
+            Exit::Noted(noted) => Self::of(&noted.0),
         }
     }
 }

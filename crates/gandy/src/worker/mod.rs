@@ -14,6 +14,7 @@ mod aside;
 mod batch;
 mod bell;
 mod builder;
+mod cancel;
 mod capsule;
 mod cautions;
 mod chore;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use gandy_protocol::RetryRules;
-use gandy_store::Exit;
+use gandy_store::{Exit, Notice};
 
 use super::{
     aside::step_aside,
@@ -249,7 +249,13 @@ fn conclude(
             core.meter.count(ctx, RunEnd::Done, elapsed);
             core.stats
                 .count(ctx.payload().display_class(), elapsed, true);
-            Some(Ending::Done(Arc::clone(job)))
+            // Nobody waits for most jobs, and those are finished by the cycle: one command for many.
+            let waited_for = ctx.payload().notifies() || job.was_cancelled();
+            Some(if waited_for {
+                Ending::Exit(Arc::clone(job), noted(core, ctx, Exit::Done, None))
+            } else {
+                Ending::Done(Arc::clone(job))
+            })
         }
         Err(error) => fail(core, station, job, ctx, &error, elapsed),
     }));
@@ -296,6 +302,7 @@ fn fail(
             },
             stamps: core.config.stamps,
             now_ms: ambient::now_ms(),
+            cancelled: job.was_cancelled(),
             random: fastrand::f64(),
         },
     );
@@ -319,7 +326,20 @@ fn fail(
         dies = sentence.dies,
         "fail"
     );
-    Some(Ending::Exit(Arc::clone(job), sentence.exit))
+    let waited_for = ctx.payload().notifies() || job.was_cancelled();
+    let exit = if waited_for && sentence.failed {
+        noted(core, ctx, sentence.exit, Some(error))
+    } else {
+        sentence.exit
+    };
+    Some(Ending::Exit(Arc::clone(job), exit))
+}
+
+/// The exit of a job for which somebody waits: its outcome is written in the same step.
+fn noted(core: &Core, ctx: &Context, exit: Exit, error: Option<&JobError>) -> Exit {
+    let error = error.map(|error| (error.class(), error.message()));
+    let notice = Notice::new(&core.keys, ctx.jid(), &exit, error);
+    Exit::Noted(Box::new((exit, notice)))
 }
 
 fn say_start(ctx: &Context) {

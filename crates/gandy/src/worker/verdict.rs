@@ -18,6 +18,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) rules: RetryRules,
     pub(crate) stamps: StampFormat,
     pub(crate) now_ms: i64,
+    /// A person cancelled the run: what would be retried is buried, from where a person can retry it.
+    pub(crate) cancelled: bool,
     /// Uniform in `[0, 1)`.
     pub(crate) random: f64,
 }
@@ -41,7 +43,11 @@ pub(crate) fn judge(payload: &Payload, error: &JobError, now: Circumstances<'_>)
         backtrace: Some(error.backtrace()),
     };
     let record = |count| failure::record(payload, &info, count, now.now_ms, now.stamps, now.queue);
-    let verdict = match error.next() {
+    let next = match error.next() {
+        Next::Retry | Next::RetryIn(_) if now.cancelled => Next::Bury,
+        next => next,
+    };
+    let verdict = match next {
         Next::Snooze(delay) => {
             // Promotion goes by the payload's queue; this one may have been fetched from another, or names none.
             let payload = if payload.queue() == Some(now.queue) {
@@ -115,6 +121,7 @@ mod tests {
             rules: RetryRules::default(),
             stamps: StampFormat::Milliseconds,
             now_ms: 1_795_000_000_000,
+            cancelled: false,
             random: 0.0,
         };
         judge(&job(fields), error, now)
@@ -144,6 +151,29 @@ mod tests {
             Exit::Schedule(Duration::from_secs(5), job("").raw().to_owned())
         );
         assert!(!snoozed.dies && !snoozed.failed);
+    }
+
+    #[test]
+    fn what_was_cancelled_is_not_retried_and_ends_else_as_its_handler_says() {
+        let judged = |fields: &str, error: &JobError| {
+            let now = Circumstances {
+                queue: "q",
+                options: HandlerOptions::default(),
+                rules: RetryRules::default(),
+                stamps: StampFormat::Milliseconds,
+                now_ms: 1_795_000_000_000,
+                cancelled: true,
+                random: 0.0,
+            };
+            judge(&job(fields), error, now).exit
+        };
+        let retry = JobError::retry("E", "m");
+        assert!(matches!(judged("", &retry), Exit::Dead(_)));
+        assert!(matches!(judged(r#","retry":false"#, &retry), Exit::Dead(_)));
+        assert_eq!(judged(r#","dead":false"#, &retry), Exit::Drop);
+        assert_eq!(judged("", &JobError::discard("E", "m")), Exit::Drop);
+        let snooze = JobError::snooze(Duration::from_secs(5));
+        assert!(matches!(judged("", &snooze), Exit::Schedule(..)));
     }
 
     #[test]

@@ -1,0 +1,131 @@
+//! `gandy busy`: the running jobs of all processes.
+
+use clap::Args;
+use gandy::views::{RunningJob, Steps};
+use serde::Serialize;
+
+use crate::cli::Common;
+use crate::failure::Failure;
+use crate::table::{self, Kind, Screen};
+use crate::{document, output, words};
+
+const EXAMPLES: &str = r#"EXAMPLES
+  gandy busy                                           the longest run first
+  gandy busy --limit 5
+  gandy busy --json | jq -r '.[] | select(.class == "Report") | .jid'
+
+It shows what processes say at their heartbeats: Gandy's every 5 s, Ruby's every 10 s.
+
+JSON
+  [{"process":"host:1:0123456789ab","id":"1f","queue":"default","class":"Report","jid":"…","since_ms":1795398104000,
+    "progress":{"done":3,"total":10,"note":"pages"}}]
+  all but process and id may be null; progress is null where the handler says nothing
+
+Exit codes and environment: gandy --help"#;
+
+/// What runs now
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BusyArgs {
+    /// At most so many jobs
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+}
+
+#[derive(Serialize)]
+struct Busy<'a> {
+    process: &'a str,
+    id: &'a str,
+    queue: Option<&'a str>,
+    class: Option<&'a str>,
+    jid: Option<&'a str>,
+    since_ms: Option<i64>,
+    progress: Option<Progress<'a>>,
+}
+
+#[derive(Serialize)]
+struct Progress<'a> {
+    done: u64,
+    total: Option<u64>,
+    note: &'a str,
+}
+
+pub(crate) async fn run(args: &BusyArgs, common: &Common) -> Result<(), Failure> {
+    let mut running = common.inspect()?.busy().await?;
+    let count = running.len();
+    running.truncate(args.limit.into());
+    if common.json {
+        return document::print(&running.iter().map(json).collect::<Vec<_>>());
+    }
+    if running.is_empty() {
+        output::note("nothing runs, as far as processes showed at their last heartbeats");
+        return Ok(());
+    }
+    let columns = [
+        ("JID", Kind::Whole),
+        ("SINCE", Kind::Whole),
+        ("QUEUE", Kind::Text),
+        ("CLASS", Kind::Text),
+        ("PROGRESS", Kind::Text),
+        ("PROCESS", Kind::Spare),
+    ];
+    let now_ms = words::now_ms();
+    let rows = running.iter().map(|job| row(job, now_ms));
+    output::print(&table::draw(&columns, rows, Screen::of_stdout()))?;
+    if count > running.len() {
+        output::note(&format!(
+            "{} of {}; --limit shows more",
+            running.len(),
+            words::count(count as u64, "job")
+        ));
+    }
+    Ok(())
+}
+
+fn json(job: &RunningJob) -> Busy<'_> {
+    Busy {
+        process: &job.identity,
+        id: &job.id,
+        queue: job.queue.as_deref(),
+        class: job.class(),
+        jid: job.jid(),
+        since_ms: job.started_ms,
+        progress: job.steps.as_ref().map(|steps| Progress {
+            done: steps.done,
+            total: steps.total,
+            note: &steps.note,
+        }),
+    }
+}
+
+fn row(job: &RunningJob, now_ms: i64) -> Vec<String> {
+    let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let since = job.started_ms.map(|since| {
+        // A clock that is ahead of ours.
+        words::span(now_ms.saturating_sub(since).max(0).unsigned_abs())
+    });
+    vec![
+        // Anybody's jid may be any text; ours have 24 characters.
+        or_none(job.jid()).chars().take(36).collect(),
+        or_none(since.as_deref()),
+        or_none(job.queue.as_deref()),
+        or_none(job.class()),
+        or_none(job.steps.as_ref().map(steps).as_deref()),
+        job.identity.clone(),
+    ]
+}
+
+/// `3 of 10 (30 %): pages`.
+pub(super) fn steps(steps: &Steps) -> String {
+    let done = match steps.total {
+        Some(total) if total > 0 => {
+            let share = steps.done as f64 / total as f64 * 100.0;
+            format!("{} of {total} ({share:.0} %)", steps.done)
+        }
+        _ => format!("{} done", steps.done),
+    };
+    match steps.note.is_empty() {
+        true => done,
+        false => format!("{done}: {}", steps.note),
+    }
+}

@@ -1,0 +1,158 @@
+//! `gandy metrics`: runs by class, how many failed, how long they took.
+
+use clap::Args;
+use gandy::views::{ClassMetrics, Window};
+use serde::Serialize;
+
+use super::history::{self, Mark};
+use crate::cli::Common;
+use crate::failure::Failure;
+use crate::printable::printable;
+use crate::table::{self, Kind, Screen};
+use crate::{document, output, spark, words};
+
+const EXAMPLES: &str = r#"EXAMPLES
+  gandy metrics                                        the last hour, the class with the most runs first
+  gandy metrics Mailer --minutes 15
+  gandy metrics --hours 24 --limit 5
+  gandy metrics --json | jq '.classes[] | select(.p99_ms > 5000) | .class'
+
+It shows what Ruby's workers and Gandy's count alike. A mean is of the successful runs; p50, p95 and p99 are what so many
+of 100 successful runs took at most: about, from a histogram whose steps are 40 % apart and that is kept for 8 hours.
+
+JSON
+  {"from_ms":…,"to_ms":…,"step_s":60,"left_out":0,"marks":[{"at_ms":…,"label":"v1.4.2"}],"classes":[{"class":"Mailer",
+    "runs":3,"failures":1,"mean_ms":12.5,"p50_ms":11.0,"p95_ms":19.0,"p99_ms":19.8,"series":[0,1,2]}]}
+  series: runs in each step; mean and p are null where no run succeeded
+
+Exit codes and environment: gandy --help"#;
+
+/// Runs, failures and run times of each class
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct MetricsArgs {
+    /// Only this class
+    class: Option<String>,
+
+    /// The last N minutes, minute by minute [default: 60]
+    #[arg(long, value_name = "N", conflicts_with = "hours", value_parser = clap::value_parser!(u32).range(1..=480))]
+    minutes: Option<u32>,
+
+    /// The last N hours, in steps of ten minutes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=72))]
+    hours: Option<u32>,
+
+    /// At most so many classes
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    from_ms: i64,
+    to_ms: i64,
+    step_s: u64,
+    left_out: usize,
+    marks: Vec<Mark<'a>>,
+    classes: Vec<Class<'a>>,
+}
+
+#[derive(Serialize)]
+struct Class<'a> {
+    class: &'a str,
+    runs: u64,
+    failures: u64,
+    mean_ms: Option<f64>,
+    p50_ms: Option<f64>,
+    p95_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    series: &'a [u64],
+}
+
+pub(crate) async fn run(args: &MetricsArgs, common: &Common) -> Result<(), Failure> {
+    let window = match (args.minutes, args.hours) {
+        (_, Some(hours)) => Window::Hours(hours),
+        (minutes, None) => Window::Minutes(minutes.unwrap_or(60)),
+    };
+    let inspect = common.inspect()?;
+    let metrics = inspect
+        .metrics(window, args.class.as_deref(), args.limit.into())
+        .await?;
+    if common.json {
+        return document::print(&Document {
+            from_ms: metrics.from_ms,
+            to_ms: metrics.to_ms,
+            step_s: metrics.step.as_secs(),
+            left_out: metrics.left_out,
+            marks: history::marks(&metrics.marks),
+            classes: metrics.classes.iter().map(json).collect(),
+        });
+    }
+    if metrics.classes.is_empty() {
+        output::note(
+            "no run was counted in that time; workers count with their heartbeats, Gandy's every 5 s",
+        );
+    } else {
+        let columns = [
+            ("CLASS", Kind::Text),
+            ("RUNS", Kind::Number),
+            ("FAILED", Kind::Number),
+            ("MEAN", Kind::Number),
+            ("P50", Kind::Number),
+            ("P95", Kind::Number),
+            ("P99", Kind::Number),
+            ("RUNS OVER TIME", Kind::Spare),
+        ];
+        let rows = metrics.classes.iter().map(row);
+        output::print(&table::draw(&columns, rows, Screen::of_stdout()))?;
+    }
+    let now_ms = words::now_ms();
+    for mark in &metrics.marks {
+        let when = words::relative(mark.at_ms, now_ms);
+        output::note(&format!("deploy {} {when}", printable(&mark.label)));
+    }
+    if metrics.left_out > 0 {
+        let more = match metrics.left_out {
+            1 => "1 more class".to_owned(),
+            more => format!("{more} more classes"),
+        };
+        output::note(&format!("{more} ran; --limit shows more"));
+    }
+    Ok(())
+}
+
+fn json(metrics: &ClassMetrics) -> Class<'_> {
+    Class {
+        class: &metrics.class,
+        runs: metrics.runs,
+        failures: metrics.failures,
+        mean_ms: metrics.mean_ms,
+        p50_ms: metrics.p50_ms,
+        p95_ms: metrics.p95_ms,
+        p99_ms: metrics.p99_ms,
+        series: &metrics.series,
+    }
+}
+
+fn row(metrics: &ClassMetrics) -> Vec<String> {
+    vec![
+        metrics.class.clone(),
+        metrics.runs.to_string(),
+        metrics.failures.to_string(),
+        took(metrics.mean_ms),
+        took(metrics.p50_ms),
+        took(metrics.p95_ms),
+        took(metrics.p99_ms),
+        spark::line(&metrics.series, 30),
+    ]
+}
+
+/// A run time short enough for a column.
+fn took(ms: Option<f64>) -> String {
+    match ms {
+        None => "-".to_owned(),
+        Some(ms) if ms < 10.0 => format!("{ms:.1} ms"),
+        Some(ms) if ms < 1_000.0 => format!("{ms:.0} ms"),
+        Some(ms) => format!("{:.1} s", ms / 1_000.0),
+    }
+}

@@ -1,0 +1,232 @@
+//! Runs by class over a time: how many, how many failed, how long they took. From Sidekiq's own execution metrics, which
+//! Ruby's workers and Gandy's write alike.
+
+use std::{collections::HashMap, time::Duration};
+
+use gandy_protocol::{
+    Minute,
+    metrics::{BUCKETS, quantile},
+};
+use gandy_store::{Executed, Mark, Width};
+
+use crate::{Error, Inspect};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Which time is looked at, back from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// So many minutes, 1 to 480, minute by minute.
+    Minutes(u32),
+    /// So many hours, 1 to 72, in steps of ten minutes.
+    Hours(u32),
+}
+
+/// Runs by class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    /// When the first step begins, milliseconds since the epoch.
+    pub from_ms: i64,
+    /// When the last one ends.
+    pub to_ms: i64,
+    /// How long a step is.
+    pub step: Duration,
+    /// The classes, the one with the most runs first.
+    pub classes: Vec<ClassMetrics>,
+    /// How many more classes ran.
+    pub left_out: usize,
+    /// The deploys in that time.
+    pub marks: Vec<Mark>,
+}
+
+/// What one class did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassMetrics {
+    /// Its name; of ActiveJob the real class.
+    pub class: String,
+    /// Runs that ended, failed ones included.
+    pub runs: u64,
+    /// Runs that failed.
+    pub failures: u64,
+    /// The mean of the successful ones, in milliseconds.
+    pub mean_ms: Option<f64>,
+    /// About how long the faster half of the successful runs took at most, in milliseconds: from the histogram, whose steps
+    /// are some 40 % apart. Histograms are kept for 8 hours, so a longer window has those of its last 8 hours.
+    pub p50_ms: Option<f64>,
+    /// The same of 95 in 100.
+    pub p95_ms: Option<f64>,
+    /// The same of 99 in 100.
+    pub p99_ms: Option<f64>,
+    /// Runs in each step.
+    pub series: Vec<u64>,
+}
+
+impl Window {
+    /// Width, count and length in milliseconds of its steps.
+    fn steps(self) -> (Width, i64, i64) {
+        match self {
+            Self::Minutes(minutes) => (Width::Minute, i64::from(minutes.clamp(1, 480)), MINUTE_MS),
+            Self::Hours(hours) => (
+                Width::TenMinutes,
+                i64::from(hours.clamp(1, 72)) * 6,
+                10 * MINUTE_MS,
+            ),
+        }
+    }
+}
+
+impl Inspect {
+    /// What the classes did: the `most` with the most runs, or this `class` alone.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn metrics(
+        &self,
+        window: Window,
+        class: Option<&str>,
+        most: usize,
+    ) -> Result<Metrics, Error> {
+        let now_ms = self.line.now_us().await? / 1000;
+        let (width, count, step_ms) = window.steps();
+        let last = now_ms - now_ms.rem_euclid(step_ms);
+        let starts: Vec<i64> = (0..count)
+            .map(|step| last - (count - 1 - step) * step_ms)
+            .collect();
+        let minutes: Vec<Minute> = starts.iter().map(|at| Minute::from_millis(*at)).collect();
+        let executed = self.line.executed(width, &minutes).await?;
+        let mut classes = sum(&executed);
+        classes.retain(|metrics| class.is_none_or(|class| class == metrics.class));
+        let left_out = classes.len().saturating_sub(most);
+        classes.truncate(most);
+        for metrics in &mut classes {
+            self.read_histograms(metrics, &starts, step_ms, now_ms)
+                .await?;
+        }
+        let from_ms = starts.first().copied().unwrap_or(last);
+        let mut days: Vec<Minute> = Vec::new();
+        for minute in &minutes {
+            if days.last().is_none_or(|day| day.date() != minute.date()) {
+                days.push(*minute);
+            }
+        }
+        let mut marks = self.line.marks(&days).await?;
+        marks.retain(|mark| mark.at_ms >= from_ms);
+        Ok(Metrics {
+            from_ms,
+            to_ms: last + step_ms,
+            step: Duration::from_millis(step_ms.unsigned_abs()),
+            classes,
+            left_out,
+            marks,
+        })
+    }
+
+    /// Reads the histograms of the minutes in which the class ran.
+    async fn read_histograms(
+        &self,
+        metrics: &mut ClassMetrics,
+        starts: &[i64],
+        step_ms: i64,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        // A histogram's name has no month: an older minute's would be another month's.
+        let oldest = now_ms - 8 * 60 * MINUTE_MS;
+        let ran = starts.iter().zip(&metrics.series);
+        let wanted: Vec<(&str, Minute)> = ran
+            .filter(|(_, runs)| **runs > 0)
+            .flat_map(|(start, _)| {
+                (0..step_ms / MINUTE_MS).map(move |minute| start + minute * MINUTE_MS)
+            })
+            .filter(|at| (oldest..=now_ms).contains(at))
+            .map(|at| (metrics.class.as_str(), Minute::from_millis(at)))
+            .collect();
+        let mut whole = [0_u64; BUCKETS];
+        for histogram in self.line.histograms(&wanted).await? {
+            for (sum, count) in whole.iter_mut().zip(histogram) {
+                *sum += count;
+            }
+        }
+        metrics.p50_ms = quantile(&whole, 0.5);
+        metrics.p95_ms = quantile(&whole, 0.95);
+        metrics.p99_ms = quantile(&whole, 0.99);
+        Ok(())
+    }
+
+    /// The mean run of each class in about the last hour.
+    pub(super) async fn mean_runs(&self) -> Result<HashMap<String, Duration>, Error> {
+        let now_ms = self.line.now_us().await? / 1000;
+        let (width, _, step_ms) = Window::Hours(1).steps();
+        let steps: Vec<Minute> = (0..7)
+            .map(|back| Minute::from_millis(now_ms - back * step_ms))
+            .collect();
+        let classes = sum(&self.line.executed(width, &steps).await?);
+        Ok(classes
+            .into_iter()
+            .filter_map(|metrics| {
+                let mean = Duration::from_secs_f64(metrics.mean_ms? / 1000.0);
+                Some((metrics.class, mean))
+            })
+            .collect())
+    }
+}
+
+/// The classes of all steps, the one with the most runs first.
+fn sum(steps: &[HashMap<String, Executed>]) -> Vec<ClassMetrics> {
+    let mut sums: HashMap<&str, (Executed, Vec<u64>)> = HashMap::new();
+    for (place, step) in steps.iter().enumerate() {
+        for (class, executed) in step {
+            let (sum, series) = sums
+                .entry(class)
+                .or_insert_with(|| (Executed::default(), vec![0; steps.len()]));
+            sum.runs = sum.runs.saturating_add(executed.runs);
+            sum.failures = sum.failures.saturating_add(executed.failures);
+            sum.millis = sum.millis.saturating_add(executed.millis);
+            series[place] = executed.runs;
+        }
+    }
+    let mut classes: Vec<ClassMetrics> = sums
+        .into_iter()
+        .map(|(class, (sum, series))| {
+            let well = sum.runs.saturating_sub(sum.failures);
+            ClassMetrics {
+                class: class.to_owned(),
+                runs: sum.runs,
+                failures: sum.failures,
+                mean_ms: (well > 0).then(|| sum.millis as f64 / well as f64),
+                p50_ms: None,
+                p95_ms: None,
+                p99_ms: None,
+                series,
+            }
+        })
+        .collect();
+    classes.sort_by(|a, b| (b.runs, &a.class).cmp(&(a.runs, &b.class)));
+    classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_runs_are_no_part_of_the_mean_and_the_busiest_class_comes_first() {
+        let executed = |runs, failures, millis| Executed {
+            runs,
+            failures,
+            millis,
+        };
+        let steps = [
+            HashMap::from([
+                ("A".to_owned(), executed(2, 1, 10)),
+                ("B".to_owned(), executed(9, 9, 0)),
+            ]),
+            HashMap::new(),
+            HashMap::from([("A".to_owned(), executed(1, 0, 30))]),
+        ];
+        let classes = sum(&steps);
+        assert_eq!((&*classes[0].class, classes[0].mean_ms), ("B", None));
+        assert_eq!((classes[1].runs, classes[1].failures), (3, 1));
+        assert_eq!(classes[1].mean_ms, Some(20.0));
+        assert_eq!(classes[1].series, [2, 0, 1]);
+    }
+}

@@ -1,0 +1,24 @@
+//! What people ask about single jobs and about numbers over time: where a job is and why it does not run, what runs now,
+//! what was counted; and cancelling a run. All are methods of [`crate::Inspect`].
+//!
+//! * `running`: what runs now; `report`: where one job is; `reason`, `facts`: why it does not run.
+//! * `past`: runs by day and deploy marks; `metrics`: runs by class.
+//! * `cancel`: ends a run by hand.
+//!
+//! Not here: what is wrong with all of it ([`crate::doctor`]), and words for people.
+
+mod cancel;
+mod facts;
+mod metrics;
+mod past;
+mod reason;
+mod report;
+mod running;
+
+pub use cancel::Cancelled;
+pub use facts::Explanation;
+pub use metrics::{ClassMetrics, Metrics, Window};
+pub use past::Day;
+pub use reason::{Capsule, Facts, Listener, Reason, explain};
+pub use report::{JobReport, Sighting, Whereabouts};
+pub use running::{RunningJob, Steps};
