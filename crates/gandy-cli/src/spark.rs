@@ -34,7 +34,7 @@ mod tests {
         assert_eq!(line(&[0, 1, 4, 8], 10), " ▁▄█");
         assert_eq!(line(&[5, 0, 0, 1, 1], 3), "█ ▄");
         assert_eq!(line(&[], 3), "");
-        assert_eq!(line(&[u64::MAX, u64::MAX, 1], 2), "█▁");
+        assert_eq!(line(&[u64::MAX, u64::MAX, 1], 2), "██");
         assert_eq!(line(&[0, 0], 10), "  ");
     }
 }
