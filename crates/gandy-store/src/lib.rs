@@ -9,7 +9,7 @@
 //!   `settle` (retry, bury, drop), `stray` (what is really held), `heartbeat`,
 //!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
-//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`. By hand: `operator`.
+//! * Looking: `inspect` (all at a glance), `place` (the jobs that wait in one), `check`, [`Health`]. By hand: `operator`.
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
@@ -24,6 +24,7 @@ mod durable;
 mod enqueue;
 mod error;
 mod functions;
+mod health;
 mod heartbeat;
 mod inspect;
 mod landing;
@@ -65,6 +66,7 @@ pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use durable::DURABLE_MAX;
 pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};
+pub use health::Health;
 pub use heartbeat::{Beat, Counts, Histogram, Tally};
 pub use inspect::{ProcessRow, QueueRow, Totals};
 pub use landing::{BLOCK, BLOCK_DEADLINE};

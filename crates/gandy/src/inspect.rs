@@ -7,6 +7,8 @@ use gandy_store::{Entry, Grave, Line, Place, ProcessRow, Server, StoreError, Tar
 
 use crate::{Error, ambient};
 
+mod health;
+
 /// A view of one Redis. Every call is a few bounded reads, or one step on the server.
 #[derive(Debug, Clone)]
 pub struct Inspect {

@@ -48,7 +48,7 @@ pub use gandy_protocol::{
     keys::TABLE as KEY_TABLE, span,
 };
 pub use gandy_store::{
-    Caution, Grave, Kind, Patience, Place, Server, StoreError, TlsFiles, Totals, redact,
+    Caution, Grave, Health, Kind, Patience, Place, Server, StoreError, TlsFiles, Totals, redact,
 };
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};

@@ -2,13 +2,17 @@
 //! `push`: `--stdin`.
 
 mod bulk;
+pub(crate) mod completions;
+pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod functions;
 pub(crate) mod jobs;
+pub(crate) mod man;
 pub(crate) mod processes;
 pub(crate) mod push;
 pub(crate) mod queues;
 pub(crate) mod stats;
+pub(crate) mod top;
 
 use crate::cli::{Cli, Verb};
 use crate::failure::{Failure, exit};
@@ -24,6 +28,10 @@ pub(crate) async fn run(cli: &Cli) -> Result<u8, Failure> {
         Verb::Processes(_) => processes::run(common).await,
         Verb::Doctor(args) => return doctor::run(args, common).await,
         Verb::InstallFunctions(_) => functions::run(common).await,
+        Verb::Top(_) => top::run(common).await,
+        Verb::Dev(args) => return dev::run(args, common).await,
+        Verb::Completions(args) => completions::run(args, common),
+        Verb::Man(args) => man::run(args, common),
     }
     .map(|()| exit::DONE)
 }
