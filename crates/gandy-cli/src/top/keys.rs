@@ -194,11 +194,17 @@ fn on_row(state: &mut State, row: &Row, key: char) -> Vec<Effect> {
             Target::Queue {
                 name,
                 paused: false,
+                ..
             },
         ) => {
             return vec![Effect::Act(Act::Pause(name.clone()))];
         }
-        ('p', Target::Queue { name, paused: true }) => {
+        (
+            'p',
+            Target::Queue {
+                name, paused: true, ..
+            },
+        ) => {
             return vec![Effect::Act(Act::Unpause(name.clone()))];
         }
         ('Q', Target::Process(process)) => (

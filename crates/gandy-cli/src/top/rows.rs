@@ -25,7 +25,13 @@ pub(crate) enum Width {
     Number(u16),
 }
 
-pub(crate) type Columns = &'static [(&'static str, Width)];
+/// A column: title, layout, and how wide the terminal has to be for it.
+pub(crate) type Column = (&'static str, Width, u16);
+
+pub(crate) type Columns = &'static [Column];
+
+/// On terminals this wide there is room for more than what matters most.
+const WIDE: u16 = 110;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -37,60 +43,72 @@ pub(crate) struct Row {
 /// What a line stands for.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
-    Queue { name: String, paused: bool },
+    Queue {
+        name: String,
+        size: u64,
+        paused: bool,
+    },
     Job(Box<Found>),
     Process(Box<ProcessInfo>),
-    Running { job: Option<Payload>, raw: String },
+    Running {
+        job: Option<Payload>,
+        raw: String,
+    },
 }
 
 use Width::{Fixed, Number, Share};
 
 pub(crate) const QUEUES: Columns = &[
-    ("QUEUE", Share(3)),
-    ("SIZE", Number(12)),
-    ("LATENCY", Fixed(12)),
-    ("STATE", Fixed(8)),
+    ("QUEUE", Share(1), 0),
+    ("SIZE", Number(14), 0),
+    ("LATENCY", Fixed(12), 0),
+    ("STATE", Fixed(8), 0),
 ];
 pub(crate) const WAITING: Columns = &[
-    ("JID", Fixed(24)),
-    ("ENQUEUED", Fixed(14)),
-    ("CLASS", Share(2)),
-    ("ARGS", Share(3)),
+    ("JID", Fixed(24), 0),
+    ("ENQUEUED", Fixed(8), 0),
+    ("CLASS", Share(2), 0),
+    ("ARGS", Share(3), 0),
 ];
 pub(crate) const SCHEDULED: Columns = &[
-    ("JID", Fixed(24)),
-    ("DUE", Fixed(14)),
-    ("QUEUE", Fixed(10)),
-    ("CLASS", Share(2)),
-    ("ARGS", Share(2)),
+    ("JID", Fixed(24), 0),
+    ("DUE", Fixed(8), 0),
+    ("QUEUE", Fixed(16), WIDE),
+    ("CLASS", Share(2), 0),
+    ("ARGS", Share(2), 0),
 ];
 pub(crate) const RETRIES: Columns = &[
-    ("JID", Fixed(24)),
-    ("NEXT", Fixed(13)),
-    ("COUNT", Number(5)),
-    ("CLASS", Share(2)),
-    ("ERROR", Share(3)),
+    ("JID", Fixed(24), 0),
+    ("NEXT", Fixed(8), 0),
+    ("COUNT", Number(5), 0),
+    ("QUEUE", Fixed(16), WIDE),
+    ("CLASS", Share(2), 0),
+    ("ARGS", Share(2), WIDE),
+    ("ERROR", Share(3), 0),
 ];
 pub(crate) const DEAD: Columns = &[
-    ("JID", Fixed(24)),
-    ("DIED", Fixed(14)),
-    ("CLASS", Share(2)),
-    ("ERROR", Share(3)),
+    ("JID", Fixed(24), 0),
+    ("DIED", Fixed(8), 0),
+    ("QUEUE", Fixed(16), WIDE),
+    ("CLASS", Share(2), 0),
+    ("ARGS", Share(2), WIDE),
+    ("ERROR", Share(3), 0),
 ];
 pub(crate) const RUNNING: Columns = &[
-    ("JID", Fixed(24)),
-    ("SINCE", Fixed(14)),
-    ("QUEUE", Fixed(10)),
-    ("CLASS", Share(2)),
-    ("PROCESS", Share(2)),
+    ("JID", Fixed(24), 0),
+    ("FOR", Fixed(5), 0),
+    ("QUEUE", Fixed(16), WIDE),
+    ("CLASS", Share(3), 0),
+    ("ARGS", Share(3), WIDE),
+    ("PROCESS", Share(4), 0),
 ];
 pub(crate) const PROCESSES: Columns = &[
-    ("IDENTITY", Share(3)),
-    ("STATE", Fixed(8)),
-    ("BUSY", Number(9)),
-    ("HEARD OF", Fixed(14)),
-    ("QUEUES", Share(2)),
-    ("MEMORY", Number(8)),
+    ("IDENTITY", Share(3), 0),
+    ("STATE", Fixed(7), 0),
+    ("BUSY", Number(9), 0),
+    ("HEARD OF", Fixed(8), 0),
+    ("QUEUES", Share(2), 0),
+    ("MEMORY", Number(8), WIDE),
 ];
 
 /// The columns of a place's jobs.
@@ -161,6 +179,27 @@ fn cut(cell: &str) -> String {
     printable(&cell.chars().take(CELL_MAX).collect::<String>())
 }
 
+/// An instant in as few characters as a narrow terminal has: `in 5m`, `now`, `3h ago`.
+fn brief(at_ms: i64, now_ms: i64) -> String {
+    match at_ms.abs_diff(now_ms) {
+        0..1000 => "now".to_owned(),
+        distance if at_ms > now_ms => format!("in {}", span(distance)),
+        distance => format!("{} ago", span(distance)),
+    }
+}
+
+/// Down to whole seconds, minutes, hours, days or years.
+fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..100 => format!("{seconds}s"),
+        100..6_000 => format!("{}m", seconds / 60),
+        6_000..172_800 => format!("{}h", seconds / 3600),
+        172_800..63_072_000 => format!("{}d", seconds / 86_400),
+        _ => format!("{}y", seconds / 31_536_000),
+    }
+}
+
 fn none() -> String {
     "-".to_owned()
 }
@@ -172,12 +211,13 @@ fn queue(queue: &QueueInfo) -> Row {
     let state = if queue.paused { "paused" } else { "-" };
     let target = Target::Queue {
         name: queue.name.clone(),
+        size: queue.size,
         paused: queue.paused,
     };
     row(
         vec![
             queue.name.clone(),
-            queue.size.to_string(),
+            words::grouped(queue.size),
             latency,
             state.to_owned(),
         ],
@@ -204,20 +244,19 @@ fn job(found: &Found, now_ms: i64) -> Row {
     };
     let mut cells = vec![
         payload.map_or_else(none, |payload| payload.jid().to_owned()),
-        at_ms.map_or_else(none, |at| words::relative(at, now_ms)),
+        at_ms.map_or_else(none, |at| brief(at, now_ms)),
     ];
-    match job.place {
-        Place::Queue(_) => cells.extend([class, args]),
-        Place::Schedule => {
-            let queue = payload.and_then(|payload| payload.queue());
-            cells.extend([queue.map_or_else(none, str::to_owned), class, args]);
-        }
-        Place::Retry => {
-            let count = payload.and_then(|payload| payload.retry_count());
-            cells.extend([count.map_or_else(none, |count| count.to_string()), class]);
-            cells.push(error(found).unwrap_or_else(none));
-        }
-        Place::Dead => cells.extend([class, error(found).unwrap_or_else(none)]),
+    if job.place == Place::Retry {
+        let count = payload.and_then(|payload| payload.retry_count());
+        cells.push(count.map_or_else(none, |count| count.to_string()));
+    }
+    if !matches!(job.place, Place::Queue(_)) {
+        let queue = payload.and_then(|payload| payload.queue());
+        cells.push(queue.map_or_else(none, str::to_owned));
+    }
+    cells.extend([class, args]);
+    if matches!(job.place, Place::Retry | Place::Dead) {
+        cells.push(error(found).unwrap_or_else(none));
     }
     row(cells, Target::Job(Box::new(found.clone())))
 }
@@ -262,10 +301,11 @@ fn running(process: &ProcessInfo, now_ms: i64) -> Vec<Row> {
             vec![
                 cell(payload.as_ref().map(|payload| payload.jid())),
                 since.map_or_else(none, |entry| {
-                    words::relative((entry.run_at * 1000.0) as i64, now_ms)
+                    span(now_ms.abs_diff((entry.run_at * 1000.0) as i64))
                 }),
                 cell(entry.as_ref().map(|entry| entry.queue.as_str())),
                 cell(payload.as_ref().map(|payload| payload.display_class())),
+                cell(payload.as_ref().map(|payload| payload.args())),
                 process.identity.clone(),
             ],
             Target::Running {
@@ -296,9 +336,7 @@ fn process(process: &ProcessInfo, now_ms: i64) -> Row {
         process.identity.clone(),
         state.to_owned(),
         format!("{}/{}", process.busy, process.concurrency),
-        process
-            .beat_ms
-            .map_or_else(none, |at| words::relative(at, now_ms)),
+        process.beat_ms.map_or_else(none, |at| brief(at, now_ms)),
         if info.queues.is_empty() {
             none()
         } else {

@@ -1,12 +1,14 @@
 //! The model: what is known, what is looked at, and what an event makes of it. No I/O and no clock: times come with the
 //! events.
 
+use std::cmp::Reverse;
+
 use gandy::{Health, Place, Totals};
 
 use super::event::{Act, Ask, Body, Effect, Event, Seen};
 use super::keys;
 use super::rates::Rates;
-use super::rows::{self, Columns, Row};
+use super::rows::{self, Columns, Row, Target};
 use super::tab::Tab;
 
 /// Lines around a list: head, tabs, titles, status, keys.
@@ -273,7 +275,10 @@ impl State {
         };
         let mut rows = rows::of(body, self.tab == Tab::Busy, self.now_ms);
         if self.tab == Tab::Overview {
-            rows.sort_by_key(|row| std::cmp::Reverse(row.cells[1].parse::<u64>().unwrap_or(0)));
+            rows.sort_by_key(|row| match row.target {
+                Target::Queue { size, .. } => Reverse(size),
+                _ => Reverse(0),
+            });
         }
         let words: Vec<String> = self
             .filter

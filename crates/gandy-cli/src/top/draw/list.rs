@@ -12,8 +12,10 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
     if area.height == 0 {
         return;
     }
-    let columns = state.columns();
-    let constraints = columns.iter().map(|(_, width)| match width {
+    let all = state.columns();
+    let shown = |index: &usize| area.width >= all[*index].2;
+    let columns: Vec<usize> = (0..all.len()).filter(shown).collect();
+    let constraints = columns.iter().map(|index| match &all[*index].1 {
         Width::Fixed(width) | Width::Number(width) => Constraint::Length(*width),
         Width::Share(share) => Constraint::Fill(*share),
     });
@@ -26,18 +28,21 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
         .spacing(2)
         .split(line(inner, 0));
     let cells = |frame: &mut Frame<'_>, below: u16, words: &[&str], style: Style| {
-        for ((place, (_, width)), words) in places.iter().zip(columns).zip(words) {
+        for (place, index) in places.iter().zip(&columns) {
+            let Some(words) = words.get(*index) else {
+                continue;
+            };
             let place = Rect {
                 y: area.y + below,
                 ..*place
             };
-            match width {
+            match &all[*index].1 {
                 Width::Number(_) => drop(text_right(frame, place, words, style)),
                 _ => text(frame, place, words, style),
             }
         }
     };
-    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    let titles: Vec<&str> = all.iter().map(|(title, ..)| *title).collect();
     cells(frame, 0, &titles, look.title());
     let (rows, chosen) = state.page();
     if rows.is_empty() {

@@ -126,7 +126,7 @@ fn text_right(frame: &mut Frame<'_>, area: Rect, words: &str, style: Style) -> R
 fn head(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
     if let Link::Away { since_ms, why } = &state.link {
         let span = words::span(state.now_ms.abs_diff(*since_ms));
-        let words = format!(" Redis away since {span}, tried again each second: {why}");
+        let words = format!(" Redis is away for {span}, tried again each second: {why}");
         let all = format!("{words:<width$}", width = usize::from(area.width));
         text(
             frame,
@@ -166,7 +166,7 @@ fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
             Tab::Overview | Tab::Queues => None,
         };
         let count = count.filter(|_| counts);
-        let count = count.map_or_else(String::new, |count| format!(" {}", grouped(count)));
+        let count = count.map_or_else(String::new, |count| format!(" {}", words::grouped(count)));
         let words = format!(" {} {}{count} ", index + 1, tab.title());
         let style = if tab == state.tab {
             look.chosen()
@@ -214,9 +214,9 @@ fn where_it_is(state: &State) -> String {
         let size = state.size() as u64;
         parts.push(format!(
             "{}-{} of {}",
-            grouped(from + 1),
-            grouped(to),
-            grouped(size)
+            words::grouped(from + 1),
+            words::grouped(to),
+            words::grouped(size)
         ));
     }
     if !state.filter.is_empty() {
@@ -224,8 +224,8 @@ fn where_it_is(state: &State) -> String {
             Some((looked, size)) if size > looked as u64 => {
                 format!(
                     ", looked through the first {} of {}",
-                    grouped(looked as u64),
-                    grouped(size)
+                    words::grouped(looked as u64),
+                    words::grouped(size)
                 )
             }
             _ => String::new(),
@@ -259,17 +259,4 @@ fn keys(state: &State) -> &'static str {
         (None, Tab::Dead) => " ? help  1-7 tabs  / filter  Enter open  r retry  d delete  q quit",
         (None, _) => " ? help  1-7 tabs  / filter  Enter open  r retry  d delete  b bury  q quit",
     }
-}
-
-/// A number that can be read: `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
 }

@@ -96,8 +96,8 @@ fn describe(row: &Row, now_ms: i64) -> (Vec<(&'static str, String)>, String) {
         Target::Running { job, raw } => {
             let cell = |index: usize| row.cells.get(index).cloned().unwrap_or_default();
             let mut facts = vec![
-                ("running", cell(1)),
-                ("process", cell(4)),
+                ("running", format!("for {}", cell(1))),
+                ("process", cell(5)),
                 ("queue", cell(2)),
             ];
             match job {

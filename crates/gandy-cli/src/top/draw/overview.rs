@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 
 use super::super::state::State;
-use super::{Look, grouped, line, text, text_right};
+use super::{Look, line, text, text_right};
 use crate::printable::printable;
 use crate::words;
 
@@ -47,7 +47,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
             ..place
         };
         text(frame, left(1, 10), name, look.title());
-        text_right(frame, left(11, 15), &grouped(total), Style::new());
+        text_right(frame, left(11, 15), &words::grouped(total), Style::new());
         text_right(frame, left(27, 13), &rate, Style::new());
         text(
             frame,
@@ -64,7 +64,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
         ("dead", totals.dead),
         ("processes", totals.processes),
     ];
-    let small = small.map(|(name, number)| format!("{name} {}", grouped(number)));
+    let small = small.map(|(name, number)| format!("{name} {}", words::grouped(number)));
     text(
         frame,
         line(area, 5),
@@ -92,8 +92,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
     let second = format!(
         " memory {} of {limit}  connections {}  commands {}/s",
         words::memory(health.memory / 1024),
-        grouped(health.clients),
-        grouped(health.commands_per_second)
+        words::grouped(health.clients),
+        words::grouped(health.commands_per_second)
     );
     let full = health.memory_max > 0 && health.memory / 10 * 10 >= health.memory_max / 10 * 9;
     text(frame, line(area, 7), &first, Style::new());
