@@ -39,8 +39,8 @@ ENVIRONMENT
   a login of the sentinels' own: ?sentinel_username=USER&sentinel_password=PASSWORD.
   REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name files in PEM form for rediss://; --tls-ca and so on come first.
   GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
-  The file of gandy-worker says the same where neither flag nor environment does, by its keys redis_url, redis_url_file,
-  redis_tls_ca, redis_tls_cert, redis_tls_key and namespace: the file of --config, else of GANDY_CONFIG, else ./gandy.toml.
+  Where neither flag nor environment says it, gandy-worker's file does, by its keys redis_url, redis_url_file, redis_tls_ca,
+  redis_tls_cert, redis_tls_key and namespace: the file of --config, else of GANDY_CONFIG, else ./gandy.toml.
   NO_COLOR takes colours away, CLICOLOR_FORCE gives them to what is no terminal.
 
 OUTPUT
@@ -71,7 +71,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(Url(text.to_owned())))]
     pub(crate) redis: Option<Url>,
 
-    /// Configuration file of gandy-worker: where Redis is, if flags and environment say nothing [default: GANDY_CONFIG, else ./gandy.toml]
+    /// gandy-worker's file, for where Redis is [default: GANDY_CONFIG, else ./gandy.toml]
     #[arg(short = 'C', long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

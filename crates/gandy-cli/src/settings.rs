@@ -93,7 +93,8 @@ struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
     table: &'a DeTable<'a>,
-    problems: Vec<String>,
+    /// By line and column.
+    problems: Vec<(usize, usize, String)>,
 }
 
 fn read(path: &Path, text: &str) -> Result<Settings, Vec<String>> {
@@ -110,7 +111,7 @@ fn read(path: &Path, text: &str) -> Result<Settings, Vec<String>> {
     }
     // What a broken file seems to say is not worth reading.
     if !errors.is_empty() {
-        return Err(reader.problems);
+        return Err(reader.in_order());
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let base = std::path::absolute(folder.join(".")).unwrap_or_else(|_| folder.to_owned());
@@ -132,7 +133,7 @@ fn read(path: &Path, text: &str) -> Result<Settings, Vec<String>> {
     };
     let namespace = reader.text("namespace", namespace);
     if !reader.problems.is_empty() {
-        return Err(reader.problems);
+        return Err(reader.in_order());
     }
     Ok(Settings {
         redis: url.map(Redis::Here).or(file.map(Redis::InFile)),
@@ -179,8 +180,18 @@ impl Reader<'_> {
             before[start..].chars().count() + 1,
         );
         let path = self.path.display();
+        let words = printable(&format!("{path}:{line}:{column}: {key}: {why}"));
+        self.problems.push((line, column, words));
+    }
+
+    /// As they stand in the file.
+    fn in_order(mut self) -> Vec<String> {
         self.problems
-            .push(printable(&format!("{path}:{line}:{column}: {key}: {why}")));
+            .sort_by_key(|(line, column, _)| (*line, *column));
+        self.problems
+            .into_iter()
+            .map(|(_, _, words)| words)
+            .collect()
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    // It has been read, and hides which lines these are.
+    state.notice = None;
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     if control && key.code == KeyCode::Char('c') {
         return vec![Effect::Quit];
