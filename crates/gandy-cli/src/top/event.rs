@@ -12,8 +12,12 @@ pub(crate) enum Event {
     Resize(u16),
     /// Redis was read.
     Seen(Box<Seen>),
-    /// Redis could not be read.
-    Away { why: String, now_ms: i64 },
+    /// Redis could not be read; `answers`: it said so itself, as to a user without the right.
+    Away {
+        why: String,
+        answers: bool,
+        now_ms: i64,
+    },
     /// An act is over; `Err` has said why it could not be done.
     Acted {
         what: Result<String, String>,

@@ -15,7 +15,7 @@ use super::event::{Act, Ask, Effect, Event};
 use super::state::State;
 use super::terminal::Screen;
 use super::{acts, source};
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::words;
 
 /// Between two readings.
@@ -27,23 +27,23 @@ const WAITING: usize = 64;
 /// Shows the screen until a key or a signal ends it.
 pub(crate) async fn run(inspect: &Inspect, server: String, look: Look) -> Result<(), Failure> {
     let (tell, mut events) = mpsc::channel(WAITING);
-    let (_, height) = crossterm::terminal::size().map_err(failed)?;
+    let (_, height) = crossterm::terminal::size().map_err(|error| failed(&error))?;
     let mut state = State::new(server, height, words::now_ms());
     let (ask, asked) = watch::channel(state.ask());
     let (act, acts) = mpsc::channel(WAITING);
     let mut tasks = JoinSet::new();
-    tasks.spawn(signals(tell.clone()).map_err(failed)?);
+    tasks.spawn(signals(tell.clone()).map_err(|error| failed(&error))?);
     tasks.spawn(read(inspect.clone(), asked, tell.clone()));
     tasks.spawn(obey(inspect.clone(), acts, tell.clone()));
     tasks.spawn(tick(tell.clone()));
-    let mut screen = Screen::take().map_err(failed)?;
+    let mut screen = Screen::take().map_err(|error| failed(&error))?;
     // A thread, because reading a terminal blocks; it ends with the process.
     std::thread::spawn(move || keys(&tell));
     loop {
         screen
             .terminal
             .draw(|frame| draw(&state, frame, look))
-            .map_err(failed)?;
+            .map_err(|error| failed(&error))?;
         let mut next = tokio::select! {
             event = events.recv() => event,
             // None of them ends before the loop does, unless by a panic, whose words are said.
@@ -63,7 +63,7 @@ pub(crate) async fn run(inspect: &Inspect, server: String, look: Look) -> Result
     }
 }
 
-fn failed(error: std::io::Error) -> Failure {
+fn failed(error: &std::io::Error) -> Failure {
     Failure::io(format!("the terminal cannot be used: {error}"))
 }
 
@@ -106,10 +106,7 @@ async fn read(inspect: Inspect, mut asked: watch::Receiver<Ask>, tell: mpsc::Sen
         let ask = asked.borrow_and_update().clone();
         let event = match source::read(&inspect, &ask).await {
             Ok(seen) => Event::Seen(Box::new(seen)),
-            Err(error) => Event::Away {
-                why: first_line(error),
-                now_ms: words::now_ms(),
-            },
+            Err(error) => away(error),
         };
         if tell.send(event).await.is_err() {
             return;
@@ -121,9 +118,14 @@ async fn read(inspect: Inspect, mut asked: watch::Receiver<Ask>, tell: mpsc::Sen
     }
 }
 
-fn first_line(error: gandy::Error) -> String {
+fn away(error: gandy::Error) -> Event {
     let failure = Failure::from(error);
-    failure.text.lines().next().unwrap_or_default().to_owned()
+    Event::Away {
+        // Its first line is the cause.
+        why: failure.text.lines().next().unwrap_or_default().to_owned(),
+        answers: failure.code != exit::UNAVAILABLE,
+        now_ms: words::now_ms(),
+    }
 }
 
 async fn obey(inspect: Inspect, mut acts: mpsc::Receiver<Act>, tell: mpsc::Sender<Event>) {

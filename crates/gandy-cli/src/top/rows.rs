@@ -169,7 +169,7 @@ pub(crate) fn of(body: &Body, running: bool, now_ms: i64) -> Vec<Row> {
     }
 }
 
-fn row(cells: Vec<String>, target: Target) -> Row {
+fn row(cells: &[String], target: Target) -> Row {
     let cells = cells.iter().map(|cell| cut(cell)).collect();
     Row { cells, target }
 }
@@ -215,7 +215,7 @@ fn queue(queue: &QueueInfo) -> Row {
         paused: queue.paused,
     };
     row(
-        vec![
+        &[
             queue.name.clone(),
             words::grouped(queue.size),
             latency,
@@ -258,7 +258,7 @@ fn job(found: &Found, now_ms: i64) -> Row {
     if matches!(job.place, Place::Retry | Place::Dead) {
         cells.push(error(found).unwrap_or_else(none));
     }
-    row(cells, Target::Job(Box::new(found.clone())))
+    row(&cells, Target::Job(Box::new(found.clone())))
 }
 
 /// `Class: message` of its last failure, else why it was buried, else what is wrong with it.
@@ -298,7 +298,7 @@ fn running(process: &ProcessInfo, now_ms: i64) -> Vec<Row> {
         let cell = |text: Option<&str>| text.map_or_else(none, str::to_owned);
         let since = entry.as_ref().filter(|entry| entry.run_at > 0.0);
         row(
-            vec![
+            &[
                 cell(payload.as_ref().map(|payload| payload.jid())),
                 since.map_or_else(none, |entry| {
                     span(now_ms.abs_diff((entry.run_at * 1000.0) as i64))
@@ -348,5 +348,5 @@ fn process(process: &ProcessInfo, now_ms: i64) -> Row {
             words::memory(process.rss_kb)
         },
     ];
-    row(cells, Target::Process(Box::new(process.clone())))
+    row(&cells, Target::Process(Box::new(process.clone())))
 }

@@ -300,6 +300,7 @@ fn while_redis_is_away_it_says_since_when_and_goes_on_by_itself() {
         for second in 0..12 {
             scene.tell(Event::Away {
                 why: "Redis at 127.0.0.1:6379/0 cannot be reached".to_owned(),
+                answers: false,
                 now_ms: NOW + 1000 * second,
             });
         }

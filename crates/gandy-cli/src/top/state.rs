@@ -80,6 +80,8 @@ pub(crate) enum Link {
     Away {
         since_ms: i64,
         why: String,
+        /// It answers, but not what is asked for.
+        answers: bool,
     },
 }
 
@@ -204,13 +206,21 @@ impl State {
                 return self.turned(&before);
             }
             Event::Seen(seen) => return self.see(*seen),
-            Event::Away { why, now_ms } => {
+            Event::Away {
+                why,
+                answers,
+                now_ms,
+            } => {
                 self.now_ms = now_ms;
                 let since_ms = match self.link {
                     Link::Away { since_ms, .. } => since_ms,
                     _ => now_ms,
                 };
-                self.link = Link::Away { since_ms, why };
+                self.link = Link::Away {
+                    since_ms,
+                    why,
+                    answers,
+                };
             }
             Event::Acted { what, now_ms } => {
                 self.now_ms = now_ms;

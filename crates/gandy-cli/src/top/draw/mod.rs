@@ -124,9 +124,15 @@ fn text_right(frame: &mut Frame<'_>, area: Rect, words: &str, style: Style) -> R
 }
 
 fn head(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
-    if let Link::Away { since_ms, why } = &state.link {
+    if let Link::Away {
+        since_ms,
+        why,
+        answers,
+    } = &state.link
+    {
         let span = words::span(state.now_ms.abs_diff(*since_ms));
-        let words = format!(" Redis is away for {span}, tried again each second: {why}");
+        let what = if *answers { "refuses" } else { "is away" };
+        let words = format!(" Redis {what} for {span}, tried again each second: {why}");
         let all = format!("{words:<width$}", width = usize::from(area.width));
         text(
             frame,
