@@ -15,6 +15,15 @@ const LEFT: u16 = 42;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
+    moving(state, frame, area, look);
+    standing(state, frame, line(area, 5));
+    if !state.health.server.is_empty() {
+        server(state, frame, area, look);
+    }
+}
+
+/// The counts that move, with how fast and how they moved.
+fn moving(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let (totals, rate) = (&state.totals, state.rates.latest());
     let room = usize::from(area.width.saturating_sub(LEFT + 1));
     let lines = state.rates.lines(room);
@@ -56,6 +65,11 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
             look.paint(colour),
         );
     }
+}
+
+/// The other counts.
+fn standing(state: &State, frame: &mut Frame<'_>, area: Rect) {
+    let totals = &state.totals;
     let small = [
         ("busy", totals.busy),
         ("in flight", totals.in_flight),
@@ -65,16 +79,12 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
         ("processes", totals.processes),
     ];
     let small = small.map(|(name, number)| format!("{name} {}", words::grouped(number)));
-    text(
-        frame,
-        line(area, 5),
-        &format!(" {}", small.join("  ")),
-        Style::new(),
-    );
+    text(frame, area, &format!(" {}", small.join("  ")), Style::new());
+}
+
+/// How Redis does.
+fn server(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let health = &state.health;
-    if health.server.is_empty() {
-        return;
-    }
     let uptime = words::span(u64::try_from(health.uptime.as_millis()).unwrap_or(u64::MAX));
     let round_trip = health.round_trip.as_secs_f64() * 1000.0;
     let first = format!(
@@ -95,7 +105,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
         words::grouped(health.clients),
         words::grouped(health.commands_per_second)
     );
-    let full = health.memory_max > 0 && health.memory / 10 * 10 >= health.memory_max / 10 * 9;
+    // Nine tenths: soon pushes are refused, or jobs evicted.
+    let full = health.memory_max > 0 && health.memory / 9 >= health.memory_max / 10;
     text(frame, line(area, 7), &first, Style::new());
     text(
         frame,
