@@ -17,12 +17,14 @@
 //! * [`Clock`]: a time of day of their own for processes
 //! * [`Flavour`]: the shipped users of Redis, and how they log in
 //! * [`fuzz`]: a reader of bytes from outside, tried for a stated time
+//! * [`hold_pages`]: a documentation page for each command of a command line, held to what clap knows
 //! * [`cargo_bin`]: a binary of this workspace, found through cargo
 //!
 //! Everything here panics with a sentence instead of returning an error: it is only ever called by tests.
 
 mod cargo_bin;
 mod clock;
+mod command_page;
 mod crew;
 mod cycle;
 mod detour;
@@ -42,6 +44,7 @@ mod wait;
 
 pub use cargo_bin::cargo_bin;
 pub use clock::Clock;
+pub use command_page::hold_pages;
 pub use crew::{Crew, payload, push_jobs};
 pub use cycle::{claim_one, line, one_cycle};
 pub use detour::{detour, seed};

@@ -100,6 +100,24 @@ impl RedisServer {
         }
     }
 
+    /// Puts the program into a folder under the name `redis-server`, for what looks for it on the `PATH`. It is told by
+    /// its name what it is, whatever package brought it.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn link_program(folder: &Path) {
+        let program = program();
+        let program = Path::new(program.get_program());
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path)
+            .map(|place| place.join(program))
+            .find(|file| file.is_file())
+            .unwrap_or_else(|| panic!("{} is nowhere", program.display()));
+        std::os::unix::fs::symlink(found, folder.join("redis-server"))
+            .expect("cannot link a program into a new folder");
+    }
+
     /// `redis://127.0.0.1:PORT/0`, with user and password if they are needed.
     pub fn url(&self) -> String {
         url(self.port, &self.args)

@@ -4,20 +4,20 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use gandy::{Keys, redact};
+use gandy::redact;
 
 use crate::failure::exit;
-use crate::output;
+use crate::settings::{self, Settings};
 use crate::verb::{
-    act, busy, cancel, clear, doctor, export, exporter, functions, history, import, job, jobs,
-    mark, metrics, pause, processes, push, queues, signal, stats, why,
+    act, busy, cancel, clear, completions, dev, doctor, export, exporter, functions, history,
+    import, job, jobs, man, mark, metrics, pause, processes, push, queues, signal, stats, top, why,
 };
+use crate::{output, style};
 
 const MORE: &str = r#"EXAMPLES
   gandy push Mailer 42 '"hello"'                     push a job, print its jid
@@ -39,6 +39,8 @@ const MORE: &str = r#"EXAMPLES
   gandy processes --redis redis://10.0.0.5:6379/1    who works there
   gandy doctor                                       what is wrong here, and how it is repaired
   gandy exporter --listen 0.0.0.0:7434               metrics of the fleet for Prometheus
+  gandy top                                          all of it on a full screen, live
+  gandy dev                                          a private Redis and a worker, until Ctrl-C
   gandy VERB --help                                  examples of each verb
 
 ENVIRONMENT
@@ -48,16 +50,20 @@ ENVIRONMENT
   a login of the sentinels' own: ?sentinel_username=USER&sentinel_password=PASSWORD.
   REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name files in PEM form for rediss://; --tls-ca and so on come first.
   GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
+  Where neither flag nor environment says it, gandy-worker's file does, by its keys redis_url, redis_url_file,
+  redis_tls_ca, redis_tls_cert, redis_tls_key and namespace: the file of --config, else of GANDY_CONFIG, else
+  ./gandy.toml.
+  NO_COLOR takes colours away, CLICOLOR_FORCE gives them to what is no terminal.
 
 OUTPUT
   Tables are for people and may change. --json prints exactly one JSON document (lists are arrays, payloads exactly as
   they are in Redis) on standard output; everything else goes to standard error.
 
 EXIT CODES
-  0 done, 1 what gandy doctor found wrong (for job, cancel and push --wait see their help), 2 wrong command line or
-  settings, 65 bad input data, 69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or
-  output not written, 75 a push, act or repair without an answer: it may have been done; or a wait that was too short,
-  77 Redis refused, 130 interrupted, after the step that was being done"#;
+  0 done, 1 what gandy doctor found wrong or a process of gandy dev that ended by itself (for job, cancel and push --wait
+  see their help), 2 wrong command line or settings, 65 bad input data, 69 Redis unavailable (nothing was done), 70 a bug
+  in gandy, 74 input could not be read or output not written, 75 a push, act or repair without an answer: it may have been
+  done; or a wait that was too short, 77 Redis refused, 130 interrupted, after the step that was being done"#;
 
 /// Push background jobs, look at queues, sets and worker processes in Redis, and repair what is wrong there.
 #[derive(Debug, Parser)]
@@ -77,6 +83,10 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "URL", value_parser = |text: &str| Ok::<_, Infallible>(Url(text.to_owned())))]
     pub(crate) redis: Option<Url>,
 
+    /// gandy-worker's file, for where Redis is [default: GANDY_CONFIG, else ./gandy.toml]
+    #[arg(short = 'C', long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
     /// Authorities to trust for rediss:// [default: REDIS_TLS_CA, else the public ones]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
@@ -89,13 +99,17 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Put NAME and a colon before every key
-    #[arg(long, global = true, value_name = "NAME", env = "GANDY_NAMESPACE", hide_env = true, value_parser = namespace)]
+    /// Put NAME and a colon before every key [default: GANDY_NAMESPACE]
+    #[arg(long, global = true, value_name = "NAME", value_parser = settings::namespace)]
     pub(crate) namespace: Option<String>,
 
     /// Print the result as one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,
+
+    /// What the file says, and the namespace of the environment: [`Common::settle`].
+    #[arg(skip)]
+    pub(crate) settings: Settings,
 }
 
 /// What to do.
@@ -127,6 +141,17 @@ pub(crate) enum Verb {
     Doctor(doctor::DoctorArgs),
     Exporter(exporter::ExporterArgs),
     InstallFunctions(functions::FunctionsArgs),
+    Top(top::TopArgs),
+    Dev(dev::DevArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+impl Verb {
+    /// Whether it looks at a Redis that is there already.
+    pub(crate) fn asks_redis(&self) -> bool {
+        !matches!(self, Verb::Dev(_) | Verb::Completions(_) | Verb::Man(_))
+    }
 }
 
 /// A URL as it was given. It is read later and not by clap, whose errors would repeat it with its password.
@@ -139,13 +164,6 @@ impl fmt::Debug for Url {
     }
 }
 
-fn namespace(text: &str) -> Result<String, String> {
-    match Keys::new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 /// Reads the command line; an `Err` has said all there is to say.
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
     let words = negations(words.collect());
@@ -154,15 +172,10 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCo
         Err(error) => error,
     };
     if !error.use_stderr() {
-        let printed = output::print(error.render().to_string().trim_end());
+        let printed = output::print(painted(&error, style::of_stdout()).trim_end());
         return Err(printed.map_or_else(|failure| failure.code.into(), |()| ExitCode::SUCCESS));
     }
-    let rendered = error.render();
-    let text = if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-        rendered.ansi().to_string()
-    } else {
-        rendered.to_string()
-    };
+    let text = painted(&error, style::of_stderr());
     let help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     output::say(
         if help {
@@ -194,6 +207,13 @@ fn negations(mut words: Vec<OsString>) -> Vec<OsString> {
         }
     }
     words
+}
+
+fn painted(error: &clap::Error, colour: bool) -> String {
+    match colour {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
+    }
 }
 
 /// Clap repeats a word that it does not understand, and that word may be a URL in the wrong place.
@@ -238,6 +258,12 @@ mod tests {
             .map(OsString::from)
             .to_vec();
         assert_eq!(negations(push.clone()), push);
+    }
+
+    #[test]
+    fn every_command_has_its_page_in_the_book() {
+        let bless = "cargo test -p gandy-cli every_command_has_its_page";
+        gandy_tests::hold_pages(Cli::command(), "README.md", bless);
     }
 
     #[test]

@@ -5,9 +5,14 @@ use gandy::{Client, Inspect, Server, Surveyor, TlsFiles};
 
 use crate::cli::Common;
 use crate::failure::Failure;
+use crate::printable::printable;
+use crate::settings::{self, Redis};
 
 /// The largest payload that is pushed, as the library has it.
 pub(crate) const MAX_PAYLOAD: usize = 1 << 20;
+
+/// Where Redis is when nobody says.
+const DEFAULT: &str = "redis://127.0.0.1:6379/0";
 
 impl Common {
     /// A client that is connected to a server new enough for Gandy.
@@ -43,23 +48,57 @@ impl Common {
         Ok(Doctor::new(server, self.namespace())?)
     }
 
+    /// Reads what flags leave open: the environment's namespace, and the file. An empty variable counts as not set, as
+    /// for gandy-worker.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        self.settings = settings::load(self.config.as_deref())?;
+        if let Some(text) = variable("GANDY_NAMESPACE")? {
+            let namespace = settings::namespace(&text).map_err(|why| {
+                Failure::usage(printable(&format!("environment GANDY_NAMESPACE: {why}")))
+            })?;
+            self.settings.namespace = Some(namespace);
+        }
+        Ok(())
+    }
+
     fn server(&self) -> Result<Server, Failure> {
         let flags = TlsFiles {
             ca: self.tls_ca.clone(),
             cert: self.tls_cert.clone(),
             key: self.tls_key.clone(),
         };
-        let files = flags.over(TlsFiles::from_env());
-        let server = match &self.redis {
-            Some(url) => Server::new(&url.0),
-            None => Server::from_env(),
+        let files = flags
+            .over(TlsFiles::from_env())
+            .over(self.settings.tls.clone());
+        let server = match (&self.redis, variable("REDIS_URL")?) {
+            (Some(url), _) => Server::new(&url.0),
+            (None, Some(url)) => Server::new(&url),
+            (None, None) => match (variable("REDIS_URL_FILE")?, &self.settings.redis) {
+                (Some(path), _) => Server::from_file(path),
+                (None, Some(Redis::Here(url))) => Server::new(&url.0),
+                (None, Some(Redis::InFile(path))) => Server::from_file(path),
+                (None, None) => Server::new(DEFAULT),
+            },
         };
         server
             .and_then(|server| server.with_tls_files(&files))
             .map_err(|error| Failure::from(gandy::Error::from(error)))
     }
 
-    fn namespace(&self) -> &str {
-        self.namespace.as_deref().unwrap_or_default()
+    /// Empty: none.
+    pub(crate) fn namespace(&self) -> &str {
+        let namespace = self.namespace.as_ref().or(self.settings.namespace.as_ref());
+        namespace.map_or("", String::as_str)
+    }
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var_os(name).filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => match value.into_string() {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Failure::usage(format!("environment {name}: is not UTF-8"))),
+        },
     }
 }

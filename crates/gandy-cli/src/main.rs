@@ -1,9 +1,10 @@
 //! The command `gandy`: pushes jobs and looks at what Redis holds.
 //!
 //! # Layout
-//! * `cli`: the command line; `connection`: which Redis it means; `verb/`: one file for each verb.
+//! * `cli`: the command line; `connection`, `settings`: which Redis it means; `verb/`: one file for each verb.
+//! * `top/`: the full screen; `dev/`: the processes of `gandy dev`.
 //! * `failure`: what went wrong, and its exit code; `output`: standard output and standard error.
-//! * `table`, `words`, `pretty`, `spark`, `printable`: what people read; `document`: what programs read.
+//! * `table`, `words`, `pretty`, `spark`, `printable`, `style`: what people read; `document`: what programs read.
 //! * `json_args`, `place`, `span`: words of the command line that become something else.
 //! * `meter`, `interrupt`: what takes long shows how far it is, and ends when it is asked to.
 //!
@@ -11,6 +12,7 @@
 
 mod cli;
 mod connection;
+mod dev;
 mod document;
 mod failure;
 mod interrupt;
@@ -20,8 +22,11 @@ mod output;
 mod place;
 mod pretty;
 mod printable;
+mod settings;
 mod spark;
+mod style;
 mod table;
+mod top;
 mod verb;
 mod words;
 
@@ -38,11 +43,11 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_ansi(false)
         .init();
-    let cli = match cli::parse(std::env::args_os()) {
+    let mut cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    match run(&cli) {
+    match run(&mut cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output::complain(&failure.text);
@@ -51,7 +56,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &cli::Cli) -> Result<u8, Failure> {
+fn run(cli: &mut cli::Cli) -> Result<u8, Failure> {
+    if cli.verb.asks_redis() {
+        cli.common.settle()?;
+    }
     // It fails only when one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Write, stderr, stdout};
 
 use crate::failure::Failure;
+use crate::style::{self, Paint};
 
 /// Writes a result, and a line break, to standard output.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -27,10 +28,12 @@ pub(crate) fn say(text: &str) {
 
 /// Something that a person should know; never with `--json`'s document, and never an error.
 pub(crate) fn note(text: &str) {
-    say(&format!("note: {text}"));
+    let mark = Paint::Blue.on("note:", style::of_stderr());
+    say(&format!("{mark} {text}"));
 }
 
 /// Writes an error to standard error.
 pub(crate) fn complain(text: &str) {
-    say(&format!("error: {text}"));
+    let mark = Paint::Red.on("error:", style::of_stderr());
+    say(&format!("{mark} {text}"));
 }

@@ -69,6 +69,19 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// A number that can be read: `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
 /// Memory, from kilobytes.
 pub(crate) fn memory(kb: u64) -> String {
     match kb {
@@ -109,6 +122,10 @@ mod tests {
         assert_eq!(
             (memory(512), memory(46_000), memory(3_145_728)),
             ("512 kB".into(), "44 MB".into(), "3.0 GB".into())
+        );
+        assert_eq!(
+            (grouped(7), grouped(1_234_567), grouped(123_456)),
+            ("7".into(), "1,234,567".into(), "123,456".into())
         );
         assert_eq!(
             (count(1, "job"), count(0, "job"), span(340)),

@@ -177,6 +177,10 @@ fn help_has_examples_for_each_verb_and_all_exit_codes() {
         "cancel",
         "doctor",
         "install-functions",
+        "top",
+        "dev",
+        "completions",
+        "man",
     ] {
         let text = run(&[], &[verb, "--help"], b"").done();
         for part in [

@@ -11,7 +11,7 @@
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
 //! * Looking: `inspect` (all at a glance), `survey` (the fleet as numbers), `place` (the jobs that wait in one), `cursor`
 //!   (all of them, page by page), `aboard` (those that workers hold), `seek` (one job wherever it is), `tallies` (what was
-//!   counted), `outcome`, `marks`, `check`. By hand: `operator` (one job), `act` (many).
+//!   counted), `outcome`, `marks`, `check`, [`RedisHealth`]. By hand: `operator` (one job), `act` (many).
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
 //! Each operation is one server-side step on raw bytes (I2), in a file of its own; its scripts, if it has any, stand
@@ -29,6 +29,7 @@ mod durable;
 mod enqueue;
 mod error;
 mod functions;
+mod health;
 mod heartbeat;
 mod inspect;
 mod landing;
@@ -78,6 +79,7 @@ pub use cycle::{Ask, Claim, Cycle, Grant, Grip, Haul, List, Token};
 pub use durable::DURABLE_MAX;
 pub use enqueue::{Goal, Producer};
 pub use error::{Kind, StoreError};
+pub use health::RedisHealth;
 pub use heartbeat::{Beat, Counts, Histogram, Tally};
 pub use inspect::{ProcessRow, QueueRow, Totals};
 pub use landing::{BLOCK, BLOCK_DEADLINE};

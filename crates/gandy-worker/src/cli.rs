@@ -195,6 +195,12 @@ mod tests {
     }
 
     #[test]
+    fn the_command_has_its_page_in_the_book() {
+        let bless = "cargo test -p gandy-worker the_command_has_its_page";
+        gandy_tests::hold_pages(Cli::command(), "gandy-worker.md", bless);
+    }
+
+    #[test]
     fn flags_become_a_layer() {
         let words = "gandy-worker -q critical,3 -q default -c 7 -t 1m --redis redis://h --namespace n --fail-fast";
         let layer = Cli::try_parse_from(words.split(' '))

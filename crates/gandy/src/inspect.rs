@@ -7,6 +7,8 @@ use gandy_store::{Entry, Grave, Line, Place, ProcessRow, Server, StoreError, Tot
 
 use crate::{Act, Error};
 
+mod health;
+
 /// A view of one Redis. Every call is a few bounded reads, or one step on the server.
 #[derive(Debug, Clone)]
 pub struct Inspect {

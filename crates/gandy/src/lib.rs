@@ -62,8 +62,8 @@ pub use gandy_protocol::{
     RetrySetting, Stamp, StampFormat, keys::TABLE as KEY_TABLE, span,
 };
 pub use gandy_store::{
-    Caution, Grave, Kind, Mark, Patience, Place, Presence, Server, StoreError, TlsFiles, Totals,
-    redact,
+    Caution, Grave, Kind, Mark, Patience, Place, Presence, RedisHealth, Server, StoreError,
+    TlsFiles, Totals, redact,
 };
 pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::Common;
 use crate::failure::{Failure, exit};
 use crate::printable::printable;
+use crate::style::{self, Paint};
 use crate::{document, output, words};
 
 const EXAMPLES: &str = r#"EXAMPLES
@@ -229,13 +230,30 @@ fn json<'a>(report: &'a Report, fixed: &'a [Repair]) -> Document<'a> {
     }
 }
 
+/// All findings, the gravest first, each group under its name.
 fn show(report: &Report) -> Result<(), Failure> {
+    let colour = style::of_stdout();
     let mut text = String::new();
-    for finding in &report.findings {
-        text += &paragraph(finding);
-        text.push('\n');
+    for (severity, name) in [
+        (Severity::Error, "ERRORS"),
+        (Severity::Warning, "WARNINGS"),
+        (Severity::Note, "NOTES"),
+    ] {
+        let group = report.findings.iter();
+        let group: Vec<&Finding> = group.filter(|found| found.severity == severity).collect();
+        if !group.is_empty() {
+            text += &format!("{}\n\n", paint(severity).on(name, colour));
+        }
+        for finding in group {
+            text += &paragraph(finding, colour);
+            text.push('\n');
+        }
     }
-    text += &summary(report);
+    let verdict = summary(report);
+    text += &match report.is_sound() {
+        true => Paint::Green.on(&verdict, colour),
+        false => Paint::Bold.on(&verdict, colour),
+    };
     output::print(&text)?;
     for unknown in &report.unknown {
         output::note(&printable(&format!(
@@ -246,10 +264,23 @@ fn show(report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
+fn paint(severity: Severity) -> Paint {
+    match severity {
+        Severity::Error => Paint::Red,
+        Severity::Warning => Paint::Yellow,
+        _ => Paint::Blue,
+    }
+}
+
 /// One finding in some lines. Names come from Redis.
-fn paragraph(finding: &Finding) -> String {
+fn paragraph(finding: &Finding, colour: bool) -> String {
     let row = finding.code.row();
-    let mut lines = vec![format!("{} {}", finding.severity, finding.code)];
+    let label = |word: &str| Paint::Faint.on(word, colour);
+    let mut lines = vec![format!(
+        "{} {}",
+        paint(finding.severity).on(&finding.severity.to_string(), colour),
+        Paint::Bold.on(&finding.code.to_string(), colour)
+    )];
     let named = finding.subjects.iter();
     lines.extend(named.map(|subject| match subject.count {
         1 => format!("  {}", printable(&subject.name)),
@@ -259,8 +290,12 @@ fn paragraph(finding: &Finding) -> String {
     if more > 0 && !finding.subjects.is_empty() {
         lines.push(format!("  and {more} more"));
     }
-    lines.push(format!("  why: {}", printable(&finding.reason)));
-    lines.push(format!("  do: {}", row.remedy));
+    lines.push(format!(
+        "  {} {}",
+        label("why:"),
+        printable(&finding.reason)
+    ));
+    lines.push(format!("  {} {}", label("do:"), row.remedy));
     if let Some(fix) = row.fix {
         lines.push(format!("  --fix {}: {fix}", finding.code));
     }

@@ -6,6 +6,8 @@ mod bulk;
 pub(crate) mod busy;
 pub(crate) mod cancel;
 pub(crate) mod clear;
+pub(crate) mod completions;
+pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod exporter;
@@ -15,6 +17,7 @@ pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod jobs;
 mod look;
+pub(crate) mod man;
 pub(crate) mod mark;
 pub(crate) mod metrics;
 pub(crate) mod pause;
@@ -23,6 +26,7 @@ pub(crate) mod push;
 pub(crate) mod queues;
 pub(crate) mod signal;
 pub(crate) mod stats;
+pub(crate) mod top;
 mod wait;
 pub(crate) mod why;
 
@@ -59,6 +63,10 @@ pub(crate) async fn run(cli: &Cli) -> Result<u8, Failure> {
         Verb::Doctor(args) => return doctor::run(args, common).await,
         Verb::Exporter(args) => exporter::run(args, common).await,
         Verb::InstallFunctions(_) => functions::run(common).await,
+        Verb::Top(_) => top::run(common).await,
+        Verb::Dev(args) => return dev::run(args, common).await,
+        Verb::Completions(args) => completions::run(args, common),
+        Verb::Man(args) => man::run(args, common),
     }
     .map(|()| exit::DONE)
 }

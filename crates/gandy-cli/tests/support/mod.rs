@@ -60,7 +60,9 @@ pub(crate) fn command(env: &[(&str, &str)], args: &[&str]) -> Command {
         "REDIS_TLS_CERT",
         "REDIS_TLS_KEY",
         "GANDY_NAMESPACE",
+        "GANDY_CONFIG",
         "NO_COLOR",
+        "CLICOLOR_FORCE",
     ] {
         command.env_remove(name);
     }
