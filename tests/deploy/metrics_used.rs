@@ -8,14 +8,16 @@ use crate::expression::named;
 use crate::tools::{files, read, yaml};
 
 const PAGE: &str = "docs/operations.md";
+const BEGIN: &str = "<!-- metrics: begin -->\n";
+const END: &str = "<!-- metrics: end -->";
 /// What Prometheus itself puts on every series.
 const SCRAPED: [&str; 4] = ["job", "instance", "namespace", "pod"];
 
 /// Each metric of the table with its labels.
 fn table() -> BTreeMap<String, BTreeSet<String>> {
     let page = read(PAGE);
-    let (_, rest) = page.split_once("<!-- metrics: begin -->\n").unwrap();
-    let (table, _) = rest.split_once("<!-- metrics: end -->").unwrap();
+    let (_, rest) = page.split_once(BEGIN).unwrap();
+    let (table, _) = rest.split_once(END).unwrap();
     let mut metrics = BTreeMap::new();
     for row in table.lines().skip(2) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -47,6 +49,48 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     }
     assert!(metrics.len() > 30, "{}", metrics.len());
     metrics
+}
+
+/// The table as Markdown.
+fn printed() -> String {
+    let mut table =
+        String::from("| Metric | Type | Labels | Served by | What |\n|---|---|---|---|---|\n");
+    for metric in gandy::METRICS {
+        let labels: Vec<String> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let labels = match labels.len() {
+            0 => "–".to_owned(),
+            _ => labels.join(", "),
+        };
+        table += &format!(
+            "| `{}` | {} | {labels} | {} | {} |\n",
+            metric.name,
+            metric.kind.word(),
+            metric.served_by.word(),
+            metric.what
+        );
+    }
+    table
+}
+
+#[test]
+fn the_table_of_metrics_is_the_one_in_the_code() {
+    let page = read(PAGE);
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (table, after) = rest.split_once(END).unwrap();
+    if std::env::var_os("GANDY_BLESS").is_some() {
+        let page = format!("{before}{BEGIN}{}{END}{after}", printed());
+        std::fs::write(crate::tools::root().join(PAGE), page).unwrap();
+        return;
+    }
+    assert_eq!(
+        table,
+        printed(),
+        "\n{PAGE} prints another table than gandy::METRICS; run GANDY_BLESS=1 cargo test -p gandy-tests --test deploy"
+    );
 }
 
 fn check(place: &str, expression: &str, table: &BTreeMap<String, BTreeSet<String>>) -> usize {
