@@ -57,7 +57,8 @@ fn a_hundred_thousand_jobs_survive_kill_9_at_any_moment() {
         "queue:low",
         "--yes",
     ];
-    for moved in [1, 30_000] {
+    {
+        let moved = 20_000;
         let gandy = start(&redis, &args);
         wait_until(DEADLINE, "some to be moved", || {
             length(&redis, "queue:low") >= moved
