@@ -36,14 +36,15 @@ fn a_hundred_thousand_jobs_survive_kill_9_at_any_moment() {
     };
     // From the set into its queue, cut off twice, then to its end.
     let args = ["retry", "--from", "retry", "--all", "--yes"];
-    for moved in [1, 30_000] {
+    for moved in [1, 40_000] {
         let gandy = start(&redis, &args);
         wait_until(DEADLINE, "some to be retried", || {
             length(&redis, "queue:default") >= moved
         });
         assert!(gandy.kill9(), "it was still at work");
-        there("retry");
     }
+    // What the first cut has spoilt, the second does not mend.
+    there("retry");
     gandy(&redis, &args).done();
     assert_eq!(length(&redis, "retry"), 0);
     // From queue to queue.
@@ -57,7 +58,8 @@ fn a_hundred_thousand_jobs_survive_kill_9_at_any_moment() {
         "queue:low",
         "--yes",
     ];
-    for moved in [1, 30_000] {
+    {
+        let moved = 20_000;
         let gandy = start(&redis, &args);
         wait_until(DEADLINE, "some to be moved", || {
             length(&redis, "queue:low") >= moved

@@ -51,14 +51,6 @@ fn a_filter_over_a_large_set_keeps_redis_free_and_memory_flat() {
     redis.cli(&["CONFIG", "SET", "slowlog-log-slower-than", "10000"]);
     redis.cli(&["SLOWLOG", "RESET"]);
     let filter = ["--filter", "class:Rare", "--yes", "--json"];
-    let (small, _) = peak(
-        &redis,
-        &[
-            &["bury", "--from", "retry", "--dry-run", "--json"][..],
-            &filter[..2],
-        ]
-        .concat(),
-    );
     let (few, _) = peak(
         &redis,
         &[&["delete", "--from", "dead"][..], &filter].concat(),
@@ -70,13 +62,13 @@ fn a_filter_over_a_large_set_keeps_redis_free_and_memory_flat() {
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["done"], 100);
     assert!(
-        large.max(small) < few + 8 * 1024,
-        "{few} kB for 1,000 jobs, {small} and {large} kB for 100,000"
+        large < few + 8 * 1024,
+        "{few} kB for 1,000 jobs, {large} kB for 100,000"
     );
     // Nothing reads a whole set: so many calls, and each of them short. (The mean: on a machine with other work a call may
     // be kept waiting itself, and the slow log counts that too.)
     let (calls, usec) = cost(&redis, "zrange");
-    assert!(calls > 400.0, "{calls}");
+    assert!(calls > 200.0, "{calls}");
     assert!(usec / calls < 2_000.0, "{} us a call", usec / calls);
     let (calls, usec) = cost(&redis, "evalsha");
     assert!(
