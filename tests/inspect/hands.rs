@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gandy::{Error, Grave, Place, StampFormat, Worker};
+use gandy::{Act, End, Error, Grave, Place, StampFormat, Worker};
 use gandy_tests::{wait_for, wait_until};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -371,4 +371,35 @@ async fn a_retry_by_hand_runs() {
     });
     assert_eq!(failed.json()["retry_count"], 0);
     worker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_job_that_many_acts_end_is_told_in_the_same_step() {
+    let site = Site::start();
+    let inspect = inspect(&site);
+    let asked = r#","gandy_notify":true"#;
+    for number in 0..3 {
+        site.add("retry", number, job(&format!("mute{number}"), ""));
+        site.add("retry", number, job(&format!("asked{number}"), asked));
+    }
+    site.ask::<u64>(redis::cmd("LPUSH").arg("queue:q").arg(job("queued", asked)));
+    let queue = Place::Queue("q".into());
+    for (from, act, done) in [
+        (&Place::Retry, Act::Bury, 6),
+        (&Place::Dead, Act::Delete, 6),
+        (&queue, Act::Delete, 1),
+    ] {
+        let outcome = async |jid| Some(inspect.outcome(jid).await.unwrap()?.outcome);
+        let mut sweep = inspect.sweep(from, None, act.clone()).await.unwrap();
+        while sweep.step(2).await.unwrap() {}
+        assert_eq!(sweep.so_far().done, done);
+        let told = if act == Act::Bury {
+            End::Dead
+        } else {
+            End::Deleted
+        };
+        let ended = if *from == queue { "queued" } else { "asked2" };
+        assert_eq!(outcome(ended).await, Some(told));
+        assert_eq!(outcome("mute2").await, None, "nobody waits for it");
+    }
 }

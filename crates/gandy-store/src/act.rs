@@ -2,7 +2,9 @@
 //!
 //! Not here: which entries (`cursor`), what a moved job's new bytes are, and acts on one job alone (`operator`).
 
-use crate::{Cursor, Entry, Grave, Line, Place, StoreError, Target, lua};
+use gandy_protocol::ended::OUTCOME_TTL_S;
+
+use crate::{Cursor, Entry, Grave, Line, Notice, Place, StoreError, Target, lua};
 
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,11 @@ impl Line {
         }
         let mut names = vec![part.key, keys.queues(), keys.dead(), keys.reasons()];
         names.extend(queues.iter().map(|queue| keys.queue(queue)));
+        let notice = |(at, (entry, target)): (usize, &(&Entry, Target))| {
+            Some((at + 1, Notice::by_hand(keys, &entry.bytes, target)?))
+        };
+        let notices: Vec<(usize, Notice)> = entries.iter().enumerate().filter_map(notice).collect();
+        names.extend(notices.iter().map(|(_, notice)| notice.key.clone()));
         let way = match first {
             Target::Queue(..) => "queue",
             Target::Dead => "dead",
@@ -59,7 +66,12 @@ impl Line {
             .arg(to)
             .arg(mark)
             .arg(queues.len())
-            .arg(&queues);
+            .arg(&queues)
+            .arg(notices.len())
+            .arg(OUTCOME_TTL_S);
+        for (at, notice) in &notices {
+            call.arg(*at).arg(&notice.members);
+        }
         for (entry, target) in entries {
             let (index, payload) = match target {
                 Target::Queue(name, payload) => {

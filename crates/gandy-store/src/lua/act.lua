@@ -4,16 +4,18 @@
 -- one LREM takes all marks out. One LREM for each entry would walk the list each time: 500 entries behind 100,000 others
 -- took Redis half a second. (That one walk is what a deep entry costs: 70 ns for each job between it and the nearer end,
 -- 17 ms in the middle of a queue of a million. Nothing else takes an entry out of a list and keeps the order.)
--- KEYS  where they are, queues, dead, reasons, then the target queues
+-- KEYS  where they are, queues, dead, reasons, then the target queues, then the outcomes that are to be left behind
 -- ARGV  type of where they are (list | zset), where to (queue | dead | none), entries kept in dead, seconds kept in dead,
 --       of a list: first and last index of that part (from its end, negative) and a mark that no entry is, number of
---       queues, their names, then for each entry: its bytes, its score (of a list nothing), index of its queue (0: none),
+--       queues, their names, number of outcomes, the seconds for which they are kept, for each of them the number of its
+--       entry and its members, then for each entry: its bytes, its score (of a list nothing), index of its queue (0: none),
 --       the payload to push
 -- reply for each entry: 1 done, 0 no longer there, -1 could not be written
 local from, dead, reasons = KEYS[1], KEYS[3], KEYS[4]
 local kind, where, mark = ARGV[1], ARGV[2], ARGV[7]
 local queues = tonumber(ARGV[8])
-local begin = 9 + queues
+local notices = tonumber(ARGV[9 + queues])
+local begin = 11 + queues + 2 * notices
 local now = clock()
 local reply, place, nearer = {}, {}, -1
 
@@ -70,6 +72,13 @@ if where == 'queue' then
 elseif where == 'dead' and from ~= dead then
   for n = 1, #reply do
     if reply[n] == 1 and bury(dead, reasons, now, ARGV[begin + 4 * n - 4], '') then reply[n] = -1 end
+  end
+end
+
+if not (where == 'dead' and from == dead) then
+  for k = 1, notices do
+    local at = 9 + queues + 2 * k
+    if reply[tonumber(ARGV[at])] == 1 then tell(KEYS[4 + queues + k], now, ARGV[at + 1], ARGV[10 + queues]) end
   end
 end
 
