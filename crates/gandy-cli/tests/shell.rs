@@ -23,7 +23,7 @@ fn completions_know_every_verb_and_the_shell_takes_them() {
             assert!(status.success(), "{shell}");
         }
     }
-    let complete = "source \"$0\"; COMP_WORDS=(gandy st); COMP_CWORD=1; _gandy gandy st gandy; echo \"${COMPREPLY[@]}\"";
+    let complete = "source \"$0\"; COMP_WORDS=(gandy sta); COMP_CWORD=1; _gandy gandy sta gandy; echo \"${COMPREPLY[@]}\"";
     let file = folder.path().join("bash");
     if let Ok(output) = Command::new("bash")
         .arg("-c")
