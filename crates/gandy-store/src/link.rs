@@ -36,6 +36,7 @@ impl Link {
     /// # Errors
     /// As connecting: nothing of ours has run.
     pub(crate) async fn open(server: &Server) -> Result<Self, StoreError> {
+        let asked = server.term();
         let info = server.locate().await?;
         let name = server.found_at(&info);
         let patience = server.patience().connect;
@@ -55,7 +56,7 @@ impl Link {
         };
         match outcome {
             Ok(mut link) => {
-                link.term = server.arrived(&info);
+                link.term = server.arrived(&info, asked)?;
                 Ok(link)
             }
             Err(error) => {

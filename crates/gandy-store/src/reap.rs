@@ -239,14 +239,13 @@ impl Line {
                 given.refused = true;
                 break;
             };
-            let count = |wanted| {
-                outcomes
-                    .iter()
-                    .filter(|outcome| **outcome == wanted)
-                    .count()
-            };
-            given.back += count(Outcome::Done);
-            given.stuck += count(Outcome::Stuck);
+            for (job, outcome) in step.iter().zip(outcomes) {
+                let done = outcome == Outcome::Done;
+                let buried = matches!(job.way, Way::Dead(_)) && job.charge.is_some();
+                given.back += usize::from(done);
+                given.poisoned += usize::from(done && buried);
+                given.stuck += usize::from(outcome == Outcome::Stuck);
+            }
         }
         Ok(given)
     }

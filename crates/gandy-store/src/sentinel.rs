@@ -156,11 +156,14 @@ impl Sentinels {
     }
 
     /// A connection was made to what says that it is the primary: another one than before begins another term. The term
-    /// that the connection is of.
-    pub(crate) fn arrived(&self, at: &ConnectionInfo) -> u64 {
+    /// that the connection is of; `None`: the sentinels were asked in the term `asked`, and meanwhile somebody was led to
+    /// another one.
+    pub(crate) fn arrived(&self, at: &ConnectionInfo, asked: u64) -> Option<u64> {
         let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
         match primary.as_ref() {
-            Some(before) if before == at.addr() => return self.term(),
+            Some(before) if before == at.addr() => return Some(self.term()),
+            // A frozen one that thaws while it is being greeted: what the sentinels said of it is old.
+            Some(_) if asked != self.term() => return None,
             Some(before) => tracing::warn!(
                 master = self.master,
                 %before,
@@ -170,7 +173,7 @@ impl Sentinels {
             None => {}
         }
         *primary = Some(at.addr().clone());
-        self.term.fetch_add(1, Ordering::AcqRel) + 1
+        Some(self.term.fetch_add(1, Ordering::AcqRel) + 1)
     }
 }
 

@@ -272,9 +272,18 @@ impl Server {
         self.sentinels.as_ref().map_or(0, |known| known.term())
     }
 
-    /// A connection was made and may be used. The term that it is of.
-    pub(crate) fn arrived(&self, at: &ConnectionInfo) -> u64 {
-        self.sentinels.as_ref().map_or(0, |known| known.arrived(at))
+    /// A connection was made and may be used, unless the sentinels, asked in the term `asked`, name another primary now. The
+    /// term that it is of.
+    pub(crate) fn arrived(&self, at: &ConnectionInfo, asked: u64) -> Result<u64, StoreError> {
+        let Some(sentinels) = &self.sentinels else {
+            return Ok(0);
+        };
+        sentinels
+            .arrived(at, asked)
+            .ok_or_else(|| StoreError::Unavailable {
+                server: self.found_at(at),
+                cause: "meanwhile the sentinels named another primary".to_owned(),
+            })
     }
 
     /// Whether a server must say that it is a primary before it is used.
@@ -311,6 +320,7 @@ impl Server {
         reply: Duration,
         on_close: impl Fn() + Send + Sync + 'static,
     ) -> Result<Opened, StoreError> {
+        let asked = self.term();
         let info = self.locate().await?;
         let name = self.found_at(&info);
         let config = self.config(reply).set_push_sender(move |info: PushInfo| {
@@ -336,7 +346,7 @@ impl Server {
         match outcome {
             Ok(connection) => Ok(Opened {
                 connection,
-                term: self.arrived(&info),
+                term: self.arrived(&info, asked)?,
             }),
             Err(error) => {
                 self.doubt();

@@ -61,7 +61,7 @@ impl Cgroup {
                 &read(&folder, "memory.max")?,
                 &read(&folder, "memory.current")?,
                 &read(&folder, "memory.stat").unwrap_or_default(),
-                "inactive_file",
+                &["inactive_file", "active_file", "slab_reclaimable"],
             )
         });
         let first = self.folders(Some("memory")).into_iter();
@@ -70,7 +70,7 @@ impl Cgroup {
                 &read(&folder, "memory.limit_in_bytes")?,
                 &read(&folder, "memory.usage_in_bytes")?,
                 &read(&folder, "memory.stat").unwrap_or_default(),
-                "total_inactive_file",
+                &["total_inactive_file", "total_active_file"],
             )
         });
         let share = |memory: &Memory| memory.used as f64 / memory.limit as f64;
@@ -130,13 +130,16 @@ fn cfs(quota: &str, period: &str) -> Option<f64> {
     (quota > 0.0 && period > 0.0).then(|| quota / period)
 }
 
-fn memory(limit: &str, used: &str, stat: &str, cache: &str) -> Option<Memory> {
+/// `cache` are the lines of what the kernel takes back before it kills anybody: files that were read, and its own caches.
+fn memory(limit: &str, used: &str, stat: &str, cache: &[&str]) -> Option<Memory> {
     let limit: u64 = limit.trim().parse().ok()?;
     let used: u64 = used.trim().parse().ok()?;
-    let cache = stat
-        .lines()
-        .find_map(|line| line.strip_prefix(cache)?.strip_prefix(' ')?.parse().ok())
-        .unwrap_or(0);
+    let amounts = stat.lines().filter_map(|line| {
+        let (name, bytes) = line.split_once(' ')?;
+        let bytes = bytes.parse::<u64>().ok()?;
+        cache.contains(&name).then_some(bytes)
+    });
+    let cache = amounts.sum();
     (limit > 0 && limit < NO_LIMIT).then_some(Memory {
         used: used.saturating_sub(cache),
         limit,

@@ -18,14 +18,17 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
+    time::timeout,
 };
 
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS: usize = 64;
 /// The longest head of a request; probes send some 200 bytes.
 const HEAD_MAX: usize = 8 << 10;
-/// From the first byte to the last: a client that dawdles must not hold a place for ever.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// For a request to come: who opens connections and says nothing must not keep an orchestrator from asking.
+const ASKING: Duration = Duration::from_secs(2);
+/// For an answer to be taken.
+const TELLING: Duration = Duration::from_secs(5);
 /// After a refusal to accept, as when files have run out.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -119,40 +122,54 @@ impl Listener {
             open.spawn(async move {
                 let _place = place;
                 // Who goes away in the middle, or takes too long, gets nothing.
-                let _ = tokio::time::timeout(DEADLINE, converse(stream, &*answer)).await;
+                let _ = converse(stream, &*answer).await;
             });
             while open.try_join_next().is_some() {}
         }
     }
 }
 
+/// The deadlines are the other end's; how long an answer takes is its maker's business: a fleet's numbers from a Redis that
+/// hangs come after 8 s, and say so.
 async fn converse<F, Fut>(mut stream: TcpStream, answer: &F) -> io::Result<()>
 where
     F: Fn(String) -> Fut,
     Fut: Future<Output = Answer>,
 {
-    let mut head = Vec::with_capacity(512);
-    let request = loop {
-        if let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-            break Request::read(&head[..end]);
-        }
-        if head.len() >= HEAD_MAX {
-            break Err(Answer::text(431, "the request's head is too long\n"));
-        }
-        let room = HEAD_MAX - head.len();
-        if (&mut stream).take(room as u64).read_buf(&mut head).await? == 0 {
-            return Ok(());
-        }
+    let Some(request) = timeout(ASKING, ask(&mut stream)).await?? else {
+        return Ok(());
     };
     let (answer, with_body) = match request {
         Ok(request) => (answer(request.path).await, request.with_body),
         Err(refusal) => (refusal, true),
     };
-    stream.write_all(head_of(&answer).as_bytes()).await?;
-    if with_body {
-        stream.write_all(answer.body.as_bytes()).await?;
+    let telling = async {
+        stream.write_all(head_of(&answer).as_bytes()).await?;
+        if with_body {
+            stream.write_all(answer.body.as_bytes()).await?;
+        }
+        stream.shutdown().await
+    };
+    timeout(TELLING, telling).await?
+}
+
+/// Reads what is asked for. `None`: the other end went away.
+async fn ask(stream: &mut TcpStream) -> io::Result<Option<Result<Request, Answer>>> {
+    let mut head = Vec::with_capacity(512);
+    loop {
+        if let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            return Ok(Some(Request::read(&head[..end])));
+        }
+        if head.len() >= HEAD_MAX {
+            let refusal = Answer::text(431, "the request's head is too long\n");
+            return Ok(Some(Err(refusal)));
+        }
+        let room = HEAD_MAX - head.len();
+        let part = (&mut *stream).take(room as u64).read_buf(&mut head).await?;
+        if part == 0 {
+            return Ok(None);
+        }
     }
-    stream.shutdown().await
 }
 
 /// What is asked for.

@@ -46,7 +46,12 @@ impl Traces {
             .with_http()
             .with_http_client(Collector::new(&settings, runtime)?)
             .build()
-            .map_err(|error| format!("environment OTEL_EXPORTER_OTLP_…: {error}"))?;
+            // Its words would repeat the address, in which there may be a token.
+            .map_err(|_| {
+                "environment OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: this is no address of a \
+                 collector; write http://HOST:4318"
+                    .to_owned()
+            })?;
         let mut resource =
             Resource::builder().with_attribute(KeyValue::new("service.version", version()));
         if !settings.names_service {

@@ -62,6 +62,7 @@ async fn wait(core: &Core, station: &Station, index: usize) {
         match landed {
             Ok(landed) => {
                 backoff.reset();
+                station.fetched(true);
                 if landed && !claimed {
                     station.ring(index);
                     answered(station, index).await;
@@ -84,6 +85,7 @@ async fn wait(core: &Core, station: &Station, index: usize) {
             Err(error) => {
                 core.complain("wait", &error);
                 core.meter.fetch_failed(error.kind());
+                station.fetched(false);
                 tokio::time::sleep(backoff.next(fastrand::f64())).await;
                 // A job may have landed although no reply came.
                 if matches!(error, StoreError::Unknown { .. }) {

@@ -95,6 +95,8 @@ pub(crate) struct Station {
     desk: Mutex<Desk>,
     /// Milliseconds after the life's birth at which the pump last looked.
     ticked: AtomicU64,
+    /// The last look for jobs, the pump's or a bell's, was not answered.
+    failing: AtomicBool,
     /// Which hand works the pump.
     shift: AtomicU64,
     /// Hands that lost their shift and are still inside the run that took it from them.
@@ -154,6 +156,7 @@ impl Station {
             bells: names.map(|_| Bell::default()).collect(),
             woken: AtomicBool::new(false),
             desk: Mutex::default(),
+            failing: AtomicBool::new(false),
             shift: AtomicU64::new(1),
             inline_since: AtomicU64::new(0),
         })
@@ -381,6 +384,16 @@ impl Station {
     }
 
     /// Notes which queues must not be blocked on, when all were seen.
+    /// Notes whether a look for jobs was answered.
+    pub(crate) fn fetched(&self, answered: bool) {
+        self.failing.store(!answered, Ordering::Relaxed);
+    }
+
+    /// Whether the last look for jobs was not answered.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn mute(&self, paused: &[usize], broken: &[usize]) {
         for (index, bell) in self.bells.iter().enumerate() {
             let mute = paused.contains(&index) || broken.contains(&index);

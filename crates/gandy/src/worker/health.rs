@@ -31,6 +31,8 @@ pub struct Health {
     pub stopping: bool,
     /// It claims no more for a while ([`crate::WorkerHandle::hold`]).
     pub held: bool,
+    /// The last look for jobs of each capsule was answered.
+    pub fetches: bool,
     /// It may claim, as far as its lease goes.
     pub may_claim: bool,
 }
@@ -86,6 +88,8 @@ impl Health {
             reasons.push("Redis does not answer".to_owned());
         } else if !self.may_claim {
             reasons.push("its lease was not renewed lately".to_owned());
+        } else if !self.fetches {
+            reasons.push("its last look for jobs failed; its log says why".to_owned());
         }
         if self.quiet {
             reasons.push("it is quiet: it was told to claim no more".to_owned());
@@ -137,6 +141,7 @@ mod tests {
         quiet: false,
         stopping: false,
         held: false,
+        fetches: true,
         may_claim: true,
     };
 

@@ -146,10 +146,12 @@ impl Heartbeat {
     }
 
     async fn obey(&self) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
         for signal in self.core.chores.signals(&self.life.identity).await? {
             // A wish about a job and not about the process: embedded or not, it is for us.
             if let Some(jid) = wished(&signal) {
-                cancel(&self.core, &self.life, jid).await?;
+                // They are off the list: one that cannot be answered must not take the others with it.
+                outcome = outcome.and(cancel(&self.core, &self.life, jid).await);
                 continue;
             }
             // As Sidekiq: an embedded worker is its host's business.
@@ -168,7 +170,7 @@ impl Heartbeat {
                 other => tracing::warn!(signal = other, "an unknown signal is ignored"),
             }
         }
-        Ok(())
+        outcome
     }
 }
 

@@ -194,8 +194,8 @@ impl Meter {
             let took = histogram!("gandy_job_duration_seconds", "queue" => queue.clone(), "class" => class.clone());
             for bucket in &cell.durations {
                 let count = bucket.count.swap(0, Ordering::Relaxed);
-                let micros = bucket.micros.swap(0, Ordering::Relaxed);
                 if count > 0 {
+                    let micros = bucket.micros.swap(0, Ordering::Relaxed);
                     let mean = micros as f64 / 1e6 / count as f64;
                     took.record_many(mean, usize::try_from(count).unwrap_or(usize::MAX));
                 }

@@ -1,9 +1,9 @@
 //! `/livez`, `/readyz`, `/startupz` and `/metrics`, on an OS thread and a runtime of their own: what blocks the runtime of
 //! the jobs must be told, not hidden.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, thread::JoinHandle, time::Duration};
 
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
 use crate::{Answer, Listener};
@@ -15,7 +15,7 @@ pub(crate) fn start(
     core: &Arc<Core>,
     listener: Listener,
     patience: Duration,
-) -> io::Result<DropGuard> {
+) -> io::Result<Served> {
     let stop = CancellationToken::new();
     let (core, stopped) = (Arc::clone(core), stop.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -35,10 +35,27 @@ pub(crate) fn start(
             }
         });
     };
-    std::thread::Builder::new()
-        .name("gandy-probes".into())
-        .spawn(serve)?;
-    Ok(stop.drop_guard())
+    let thread = std::thread::Builder::new().name("gandy-probes".into());
+    let thread = thread.spawn(serve)?;
+    Ok(Served {
+        stop,
+        thread: Some(thread),
+    })
+}
+
+/// Ends the server when it is dropped, and the port with it: who builds the next worker can have it.
+#[derive(Debug)]
+pub(crate) struct Served {
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        // Its runtime blocks on nothing, so that this does not either.
+        self.thread.take().map(JoinHandle::join);
+    }
 }
 
 fn answer(core: &Core, path: &str, patience: Duration) -> Answer {

@@ -147,6 +147,7 @@ impl Core {
             quiet: *self.phase.borrow() != Phase::Running,
             stopping: *self.phase.borrow() == Phase::Stopping,
             held: pulse.is_held(),
+            fetches: !stations.iter().any(|station| station.is_failing()),
             may_claim: life.is_some_and(|life| life.may_claim(now)),
         }
     }

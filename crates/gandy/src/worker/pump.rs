@@ -406,6 +406,7 @@ impl Pump {
             Err(error) => {
                 self.core.complain("cycle", &error);
                 self.core.meter.fetch_failed(error.kind());
+                self.station.fetched(false);
                 // What this claim may still bring is found by the comparison with the in-flight hash (I7).
                 life.claimed(&flight.range, []);
                 // Where only the claim was refused, what ended was finished in front of it.
@@ -416,6 +417,7 @@ impl Pump {
             }
         };
         self.cycles.end();
+        self.station.fetched(true);
         self.prefetch.note_trip(flight.sent.elapsed());
         if haul.finished < flight.ended.len() {
             let missing = flight.ended.len() - haul.finished;

@@ -274,7 +274,10 @@ fn fail(
     error: &JobError,
     elapsed: Duration,
 ) -> Option<Ending> {
-    if job.was_interrupted() {
+    // A life that is closed gives everything back at once and in order.
+    let closed = station.life.closed.is_cancelled();
+    // Whom a person has cancelled is not to run again because something else interrupted it, too.
+    if job.was_interrupted() && (closed || !job.was_cancelled()) {
         tracing::info!(
             jid = label(ctx.jid()),
             class = label(ctx.class()),
@@ -284,8 +287,6 @@ fn fail(
             "interrupted"
         );
         core.meter.count(ctx, RunEnd::Returned, elapsed);
-        // A life that is closed gives everything back at once and in order.
-        let closed = station.life.closed.is_cancelled();
         return (!closed).then(|| Ending::Return(Arc::clone(job)));
     }
     let registered = core.registry.get(ctx.class());
