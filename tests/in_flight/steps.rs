@@ -5,7 +5,8 @@ use std::time::Duration;
 use gandy::RunningWorker;
 use gandy_protocol::Identity;
 use gandy_store::{
-    Exit, GiveBack, Grant, Grave, Guard, Haul, Line, Outcome, Retirement, StoreError, Token,
+    Exit, GiveBack, GivenBack, Grant, Grave, Guard, Haul, Line, Outcome, Retirement, StoreError,
+    Token, Way,
 };
 use redis::cmd;
 
@@ -216,6 +217,37 @@ async fn i4_each_step_but_the_claim_does_nothing_the_second_time() {
     assert_eq!(hand.settle(&exits).await, [Outcome::Gone; 3]);
     assert_eq!(sets.map(|set| site.entries(set)), before);
     assert!(hand.held(&site).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_back_is_counted_and_a_pill_apart() {
+    let site = Site::start();
+    five(&site);
+    let hand = Hand::registered(&site).await;
+    assert_eq!(hand.claim("q", 1, 5).await.claims.len(), 5);
+    let dead = |number, charge: Option<&str>| GiveBack {
+        token: token(number, "q"),
+        way: Way::Dead("why".into()),
+        charge: charge.map(str::to_owned),
+    };
+    // One that is too large to be read is buried, too, and is no pill.
+    let jobs = [dead(3, Some("c")), dead(2, None), to_queue(token(1, "q"))];
+    let give = || {
+        let grave = Grave::default();
+        hand.line
+            .give_all_back(&hand.identity, Guard::Living, grave, &jobs)
+    };
+    let given = GivenBack {
+        back: 3,
+        poisoned: 1,
+        ..GivenBack::default()
+    };
+    assert_eq!(give().await.unwrap(), given);
+    assert_eq!(give().await.unwrap(), GivenBack::default(), "they are gone");
+    let refused = hand
+        .line
+        .give_all_back(&hand.identity, Guard::Dying, Grave::default(), &jobs);
+    assert!(refused.await.unwrap().refused);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

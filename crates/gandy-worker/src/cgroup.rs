@@ -176,7 +176,7 @@ mod tests {
             ("memory.current", "900000\n"),
             (
                 "memory.stat",
-                "anon 1\ninactive_file 100000\nactive_file 5\n",
+                "anon 1\ninactive_file 60000\nactive_file 30000\nslab_reclaimable 10000\nslab 7\n",
             ),
             ("a/cpu.max", "max 100000\n"),
             ("a/memory.max", "max\n"),
