@@ -95,7 +95,7 @@ fn keys_act_on_redis_and_the_terminal_is_given_back_on_sigterm() {
     terminal.press("\r");
     terminal.shows("waiting0");
     terminal.press("8");
-    terminal.shows("Counted::Class             7        2");
+    terminal.shows("Counted::Class               7        2");
     terminal.resize(50, 200);
     terminal.shows("6 Dead 1");
     terminal.signal(Signal::SIGTERM);

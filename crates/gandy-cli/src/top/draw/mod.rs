@@ -239,21 +239,21 @@ fn where_it_is(state: &State) -> String {
             words::grouped(size)
         ));
     }
+    // Before the filter, which may be long: what was not looked through must not be cut.
+    if let Some((looked, size)) = state.looked()
+        && size > looked as u64
+    {
+        parts.push(format!(
+            "in the first {} of {}",
+            words::grouped(looked as u64),
+            words::grouped(size)
+        ));
+    }
     if let Some(metrics) = state.metrics() {
         parts.extend(of_metrics(metrics, state.now_ms));
     }
     if !state.filter.is_empty() {
-        let looked = match state.looked() {
-            Some((looked, size)) if size > looked as u64 => {
-                format!(
-                    ", looked through the first {} of {}",
-                    words::grouped(looked as u64),
-                    words::grouped(size)
-                )
-            }
-            _ => String::new(),
-        };
-        parts.push(format!("filter: {}{looked}", printable(&state.filter)));
+        parts.push(format!("filter: {}", printable(&state.filter)));
     }
     format!(" {}", parts.join("   "))
 }
