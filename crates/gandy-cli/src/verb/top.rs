@@ -18,10 +18,10 @@ It reads once a second: totals, how Redis does, and the page that is shown, neve
 away it says so and goes on when Redis is back. The metrics are those of gandy metrics, of the last hour, read every five
 seconds while they are shown; the bars are runs by minute, the newest at the right.
 
-FILTER
-  /             of jobs: terms such as class:Mailer* error:Timeout arg:42 age>1h -queue:low, as gandy jobs --help has them;
-                it looks through the first 1,000 jobs of a queue or a set. What is no filter is said, and filters nothing
-                of all else: words that stand in the line, capital or small
+FILTER, behind the key /
+  jobs          terms such as class:Mailer* error:Timeout arg:42 age>1h -queue:low, all of them in gandy jobs --help. It looks
+                through the first 1,000 jobs of a queue or a set. A wrong filter says what is wrong, and filters nothing
+  other lines   words that stand in the line, capital or small
 
 KEYS
   1-8, Tab      overview, queues, busy, retries, scheduled, dead, processes, metrics
