@@ -46,14 +46,24 @@ fn keys_act_on_redis_and_the_terminal_is_given_back_on_sigterm() {
         &job("retry-two"),
     ]);
     redis.cli(&["ZADD", "dead", "1", &job("dead-one"), "2", "garbage"]);
+    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+    let minute = now.format("j|%y%m%d|%-H:%M").to_string();
+    redis.cli(&[
+        "HSET",
+        &minute,
+        "Counted::Class|p",
+        "7",
+        "Counted::Class|f",
+        "2",
+    ]);
     let mut terminal = start(&redis);
     terminal.shows("gandy top");
     terminal.shows("retries 2");
     terminal.press("4j");
     terminal.shows("retry-two");
     // The key before has moved the choice, whatever was read by then.
-    terminal.press("/two\r");
-    terminal.shows("1-1 of 1   filter: two");
+    terminal.press("/class:Mail* two\r");
+    terminal.shows("1-1 of 1   filter: class:Mail* two");
     terminal.press("r");
     waits_for(&redis, &["ZCARD", "retry"], "1");
     terminal.shows("retry-two runs now");
@@ -84,6 +94,8 @@ fn keys_act_on_redis_and_the_terminal_is_given_back_on_sigterm() {
     waits_for(&redis, &["EXISTS", "paused"], "0");
     terminal.press("\r");
     terminal.shows("waiting0");
+    terminal.press("8");
+    terminal.shows("Counted::Class               7        2");
     terminal.resize(50, 200);
     terminal.shows("6 Dead 1");
     terminal.signal(Signal::SIGTERM);

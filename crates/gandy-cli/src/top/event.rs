@@ -1,6 +1,9 @@
 //! What the model is told, and what it asks for.
 
+use std::sync::Arc;
+
 use crossterm::event::KeyEvent;
+use gandy::views::Metrics;
 use gandy::{JobInfo, Place, ProcessInfo, QueueInfo, RedisHealth, Totals};
 
 /// Something has happened. Times are milliseconds since 1970, by this machine's clock.
@@ -45,6 +48,8 @@ pub(crate) enum Effect {
 pub(crate) enum Ask {
     Queues,
     Processes,
+    /// What each class did; read more seldom than the rest.
+    Metrics,
     /// Entries `from..from + count` of a place.
     Page {
         place: Place,
@@ -75,6 +80,7 @@ pub(crate) enum Body {
         /// How many the place holds.
         size: u64,
     },
+    Metrics(Arc<Metrics>),
 }
 
 /// A job, and why it was buried where that was kept.

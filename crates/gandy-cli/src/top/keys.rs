@@ -5,6 +5,7 @@ use gandy::Place;
 
 use super::event::{Act, Effect};
 use super::rows::{Row, Target};
+use super::sieve::Sieve;
 use super::state::{Over, State};
 use super::tab::Tab;
 use crate::printable::printable;
@@ -12,7 +13,7 @@ use crate::printable::printable;
 /// Keys and what they do, as the help shows them.
 pub(crate) const HELP: &[(&str, &str)] = &[
     (
-        "1-7, Tab, Shift-Tab",
+        "1-8, Tab, Shift-Tab",
         "go to a tab, the next one, the one before",
     ),
     ("up, down, k, j", "choose a line"),
@@ -20,8 +21,18 @@ pub(crate) const HELP: &[(&str, &str)] = &[
         "PgUp, PgDn, g, G",
         "turn the page; to the first, to the last",
     ),
-    ("/", "filter: words that stand in the line or the payload"),
-    ("Enter", "open a job or a process; the jobs of a queue"),
+    (
+        "/",
+        "filter: of jobs class:Mailer* error:Timeout arg:42 age>1h",
+    ),
+    (
+        "",
+        "(gandy jobs --help has all terms), else words of the line",
+    ),
+    (
+        "Enter",
+        "open a job, a process, a class; the jobs of a queue",
+    ),
     ("r", "retry a job now: of retries, scheduled or dead"),
     ("d", "delete a job, after a question"),
     ("b", "bury a job in the dead set, after a question"),
@@ -67,7 +78,14 @@ pub(crate) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 fn write(state: &mut State, key: KeyCode) -> Vec<Effect> {
     let before = state.ask();
     match key {
-        KeyCode::Enter => state.typing = false,
+        // What is no filter stays open: the next key would act on a line that was not meant.
+        KeyCode::Enter if matches!(state.sieve(), Sieve::Wrong(_)) => {}
+        KeyCode::Enter => {
+            state.typing = false;
+            if state.filter.trim().is_empty() {
+                state.filter.clear();
+            }
+        }
         KeyCode::Esc => {
             state.typing = false;
             state.filter.clear();
@@ -99,7 +117,7 @@ fn on_page(state: &mut State, key: KeyCode) -> Vec<Effect> {
         KeyCode::BackTab | KeyCode::Left => {
             return state.go(state.tab.step(Tab::ALL.len() - 1), None);
         }
-        KeyCode::Char(digit @ '1'..='7') => {
+        KeyCode::Char(digit @ '1'..='8') => {
             let index = usize::from(digit as u8 - b'1');
             return state.go(Tab::ALL[index], None);
         }

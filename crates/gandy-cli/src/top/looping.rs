@@ -10,11 +10,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::acts;
 use super::draw::{Look, draw};
 use super::event::{Act, Ask, Effect, Event};
+use super::source::Source;
 use super::state::State;
 use super::terminal::Screen;
-use super::{acts, source};
 use crate::failure::{Failure, exit};
 use crate::words;
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(inspect: &Inspect, server: String, look: Look) -> Result
     let (act, acts) = mpsc::channel(WAITING);
     let mut tasks = JoinSet::new();
     tasks.spawn(signals(tell.clone()).map_err(|error| failed(&error))?);
-    tasks.spawn(read(inspect.clone(), asked, tell.clone()));
+    tasks.spawn(read(Source::new(inspect.clone()), asked, tell.clone()));
     tasks.spawn(obey(inspect.clone(), acts, tell.clone()));
     tasks.spawn(tick(tell.clone()));
     let mut screen = Screen::take().map_err(|error| failed(&error))?;
@@ -101,10 +102,10 @@ fn signals(tell: mpsc::Sender<Event>) -> std::io::Result<impl Future<Output = ()
 }
 
 /// Reads once a second, and at once when something else is asked for.
-async fn read(inspect: Inspect, mut asked: watch::Receiver<Ask>, tell: mpsc::Sender<Event>) {
+async fn read(mut source: Source, mut asked: watch::Receiver<Ask>, tell: mpsc::Sender<Event>) {
     loop {
         let ask = asked.borrow_and_update().clone();
-        let event = match source::read(&inspect, &ask).await {
+        let event = match source.read(&ask).await {
             Ok(seen) => Event::Seen(Box::new(seen)),
             Err(error) => away(error),
         };

@@ -2,7 +2,7 @@
 //! of Redis and the loop that joins them.
 //!
 //! * `state`: the model, with `keys` (what a key means); `event`: what goes in and what comes out
-//! * `tab`, `rows`, `rates`: pages, their lines, and the numbers that move
+//! * `tab`, `rows`, `rates`: pages, their lines, and the numbers that move; `sieve`: which lines a filter lets through
 //! * `draw`: the model on a frame
 //! * `source`: reads Redis, a page at a time; `acts`: what a key does there
 //! * `terminal`: taken and given back whatever happens; `looping`: the loop
@@ -16,6 +16,7 @@ mod rates;
 mod rows;
 #[cfg(test)]
 mod scenes;
+mod sieve;
 mod source;
 mod state;
 mod tab;

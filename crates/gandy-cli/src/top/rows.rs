@@ -1,18 +1,16 @@
 //! The lines of a page: what is read becomes cells, all of them printable, each line with what it stands for.
 
+use gandy::views::ClassMetrics;
 use gandy::{JobInfo, Payload, Place, ProcessInfo, QueueInfo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{Body, Found};
 use crate::printable::printable;
-use crate::words;
+use crate::{spark, words};
 
 /// More characters than this no cell has: arguments can be megabytes.
 const CELL_MAX: usize = 240;
-
-/// What a filter looks at of one payload.
-const SEARCHED: usize = 64 * 1024;
 
 /// How a column is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +21,8 @@ pub(crate) enum Width {
     Share(u16),
     /// As `Fixed`, to the right.
     Number(u16),
+    /// As `Share`, but of what is too long the end is shown: there is what is newest.
+    Tail(u16),
 }
 
 /// A column: title, layout, and how wide the terminal has to be for it.
@@ -54,9 +54,10 @@ pub(crate) enum Target {
         job: Option<Payload>,
         raw: String,
     },
+    Class(String),
 }
 
-use Width::{Fixed, Number, Share};
+use Width::{Fixed, Number, Share, Tail};
 
 pub(crate) const QUEUES: Columns = &[
     ("QUEUE", Share(1), 0),
@@ -111,6 +112,17 @@ pub(crate) const PROCESSES: Columns = &[
     ("MEMORY", Number(8), WIDE),
 ];
 
+pub(crate) const METRICS: Columns = &[
+    ("CLASS", Share(3), 0),
+    ("RUNS", Number(9), 0),
+    ("FAILED", Number(7), 0),
+    ("MEAN", Number(6), WIDE),
+    ("P50", Number(6), 0),
+    ("P95", Number(6), 0),
+    ("P99", Number(6), 0),
+    ("BY MINUTE", Tail(2), 0),
+];
+
 /// The columns of a place's jobs.
 pub(crate) fn columns_of(place: &Place) -> Columns {
     match place {
@@ -129,27 +141,9 @@ impl Row {
             (Target::Process(one), Target::Process(other)) => one.identity == other.identity,
             (Target::Job(one), Target::Job(other)) => one.job.bytes == other.job.bytes,
             (Target::Running { raw, .. }, Target::Running { raw: other, .. }) => raw == other,
+            (Target::Class(name), Target::Class(other)) => name == other,
             _ => false,
         }
-    }
-
-    /// Whether the words of a filter stand anywhere in the line or the payload, small or capital.
-    pub(crate) fn holds(&self, lower_case_words: &[String]) -> bool {
-        let payload: &[u8] = match &self.target {
-            Target::Job(found) => &found.job.bytes,
-            Target::Running { raw, .. } => raw.as_bytes(),
-            Target::Process(process) => process.info.as_bytes(),
-            Target::Queue { .. } => &[],
-        };
-        let payload = String::from_utf8_lossy(&payload[..payload.len().min(SEARCHED)]);
-        let mut text = payload.to_lowercase();
-        for cell in &self.cells {
-            text.push('\n');
-            text += &cell.to_lowercase();
-        }
-        lower_case_words
-            .iter()
-            .all(|word| text.contains(word.as_str()))
     }
 }
 
@@ -166,6 +160,7 @@ pub(crate) fn of(body: &Body, running: bool, now_ms: i64) -> Vec<Row> {
             .map(|process| self::process(process, now_ms))
             .collect(),
         Body::Jobs { jobs, .. } => jobs.iter().map(|found| job(found, now_ms)).collect(),
+        Body::Metrics(metrics) => metrics.classes.iter().map(class).collect(),
     }
 }
 
@@ -349,4 +344,49 @@ fn process(process: &ProcessInfo, now_ms: i64) -> Row {
         },
     ];
     row(&cells, Target::Process(Box::new(process.clone())))
+}
+
+fn class(metrics: &ClassMetrics) -> Row {
+    let cells = [
+        metrics.class.clone(),
+        words::grouped(metrics.runs),
+        words::grouped(metrics.failures),
+        took(metrics.mean_ms),
+        took(metrics.p50_ms),
+        took(metrics.p95_ms),
+        took(metrics.p99_ms),
+        spark::line(&metrics.series, metrics.series.len()),
+    ];
+    row(&cells, Target::Class(metrics.class.clone()))
+}
+
+/// A run time in at most six characters.
+fn took(ms: Option<f64>) -> String {
+    match ms {
+        None => none(),
+        Some(ms) if ms < 9.95 => format!("{ms:.1}ms"),
+        Some(ms) if ms < 999.5 => format!("{ms:.0}ms"),
+        Some(ms) if ms < 99_950.0 => format!("{:.1}s", ms / 1_000.0),
+        Some(ms) => span(ms as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_time_has_the_digits_that_matter_in_six_characters() {
+        for (ms, expected) in [
+            (None, "-"),
+            (Some(0.04), "0.0ms"),
+            (Some(9.96), "10ms"),
+            (Some(823.4), "823ms"),
+            (Some(999.6), "1.0s"),
+            (Some(12_345.0), "12.3s"),
+            (Some(335_000.0), "5m"),
+        ] {
+            assert_eq!(took(ms), expected, "{ms:?}");
+        }
+    }
 }

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use gandy::{JobInfo, Payload, Place, ProcessInfo, QueueInfo, RedisHealth, Totals, WorkInfo};
+use gandy::views::{ClassMetrics, Metrics};
+use gandy::{JobInfo, Mark, Payload, Place, ProcessInfo, QueueInfo, RedisHealth, Totals, WorkInfo};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
@@ -110,6 +112,34 @@ fn processes() -> Vec<ProcessInfo> {
     ]
 }
 
+fn metrics() -> Metrics {
+    let class = |name: &str, pace: u64, failures, p50_ms: Option<f64>| ClassMetrics {
+        class: name.to_owned(),
+        runs: (0..60).map(|minute| minute * pace).sum(),
+        failures,
+        mean_ms: p50_ms.map(|ms| ms * 1.1),
+        p50_ms,
+        p95_ms: p50_ms.map(|ms| ms * 3.0),
+        p99_ms: p50_ms.map(|ms| ms * 7.0),
+        series: (0..60).map(|minute| minute * pace).collect(),
+    };
+    Metrics {
+        from_ms: NOW - 3_599_000,
+        to_ms: NOW + 1_000,
+        step: Duration::from_secs(60),
+        classes: vec![
+            class("Mailer::Digest\u{1b}[31m", 700, 12, Some(8.25)),
+            class("Reports::Monthly::Import", 1, 1_770, None),
+            class("Thumbnails", 1, 0, Some(4_321.0)),
+        ],
+        left_out: 3,
+        marks: vec![Mark {
+            at_ms: NOW - 720_000,
+            label: "v1.4.2".to_owned(),
+        }],
+    }
+}
+
 /// What Redis would say to this question; each place holds 120 jobs, the first of which is none.
 fn answer(ask: &Ask, now_ms: i64, processed: u64) -> Event {
     let at = |place: &Place, from: usize, count: usize| {
@@ -123,6 +153,7 @@ fn answer(ask: &Ask, now_ms: i64, processed: u64) -> Event {
     let body = match ask {
         Ask::Queues => Body::Queues(queues()),
         Ask::Processes => Body::Processes(processes()),
+        Ask::Metrics => Body::Metrics(Arc::new(metrics())),
         Ask::Page { place, from, count } => Body::Jobs {
             jobs: at(place, *from, *count),
             size: 120,
@@ -282,7 +313,10 @@ fn each_page_is_shown_at_80x24_and_200x50() {
             ("not-a-job", "6\n"),
             ("running", "3\n"),
             ("delete", "6jd"),
-            ("filter", "4/00000042\n"),
+            ("metrics", "8j"),
+            ("class", "8\n"),
+            ("filter", "4/error:Timeout attempt>90 -arg:95\n"),
+            ("not-a-filter", "4/class:Mailer* age>\n"),
         ] {
             let mut scene = Scene::new(size);
             for second in 1..40 {
@@ -321,7 +355,7 @@ fn while_redis_is_away_it_says_since_when_and_goes_on_by_itself() {
 
 #[test]
 fn any_size_is_drawn() {
-    for keys in ["", "4", "4\n", "?", "7", "4jd"] {
+    for keys in ["", "4", "4\n", "?", "7", "8", "8\n", "4jd", "4/age>"] {
         for (width, height) in [(1, 1), (5, 3), (20, 6), (40, 10), (79, 23), (300, 100)] {
             let mut scene = Scene::new((80, 24));
             scene.press(keys);
@@ -426,7 +460,7 @@ fn lists_turn_by_pages_and_the_finger_stays_on_its_line() {
 fn escape_closes_clears_goes_back_and_at_last_quits() {
     let mut scene = Scene::new((80, 24));
     let quits = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Quit));
-    scene.press("2\n/digest\n\n");
+    scene.press("2\n/Digest\n\n");
     for _ in 0..3 {
         assert!(!quits(&scene.press("\u{1b}")));
     }
@@ -438,4 +472,54 @@ fn escape_closes_clears_goes_back_and_at_last_quits() {
     let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert!(quits(&scene.tell(Event::Key(control_c))));
     assert!(quits(&scene.tell(Event::End)));
+}
+
+#[test]
+fn metrics_are_asked_for_only_while_their_tab_is_open() {
+    let mut scene = Scene::new((80, 24));
+    for tab in "12345678".chars() {
+        scene.press(&tab.to_string());
+        assert_eq!(scene.state.ask() == Ask::Metrics, tab == '8', "tab {tab}");
+    }
+    // The lines are classes: words find them, and no act is for them.
+    scene.press("/DIGEST\n");
+    let (rows, _) = scene.state.page();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(scene.press("rdbpQT").is_empty());
+    scene.press("\u{1b}\t");
+    assert_eq!(
+        scene.state.ask(),
+        Ask::Queues,
+        "after the last is the first"
+    );
+}
+
+#[test]
+fn jobs_are_filtered_by_terms_and_what_is_no_filter_filters_nothing() {
+    let mut scene = Scene::new((80, 24));
+    let size = |scene: &Scene| scene.state.size();
+    for tab in ["4", "5", "6", "2jj\n"] {
+        scene.press(&format!("{tab}/arg:42"));
+        assert_eq!(size(&scene), 1, "{}", scene.shown());
+        // Not yet a term: all of the place, and Enter does not leave the line, or r would be for a job not meant.
+        scene.press(" attempt>\nr");
+        assert!(scene.state.typing && scene.state.filter.ends_with("attempt>r"));
+        assert_eq!(size(&scene), 120, "{}", scene.shown());
+        assert!(
+            scene.shown().contains("write attempt>3"),
+            "{}",
+            scene.shown()
+        );
+        scene.press("\u{1b}");
+        assert!(!scene.state.typing && scene.state.filter.is_empty());
+    }
+    // What runs is a job; a process is none.
+    scene.press("3/arg:7");
+    assert_eq!(size(&scene), 1);
+    scene.press(" age>1h\n");
+    assert_eq!(size(&scene), 0);
+    assert!(scene.shown().contains("no job fits"), "{}", scene.shown());
+    scene.press("7/arg:7\n");
+    assert_eq!(size(&scene), 0);
+    assert!(scene.shown().contains("nothing holds"), "{}", scene.shown());
 }

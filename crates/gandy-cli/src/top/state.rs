@@ -3,12 +3,14 @@
 
 use std::cmp::Reverse;
 
+use gandy::views::Metrics;
 use gandy::{Place, RedisHealth, Totals};
 
 use super::event::{Act, Ask, Body, Effect, Event, Seen};
 use super::keys;
 use super::rates::Rates;
 use super::rows::{self, Columns, Row, Target};
+use super::sieve::Sieve;
 use super::tab::Tab;
 
 /// Lines around a list: head, tabs, titles, status, keys.
@@ -32,6 +34,7 @@ pub(crate) struct State {
     pub(crate) inside: Option<String>,
     /// Which line is chosen, counted over all pages.
     pub(crate) cursor: usize,
+    /// As it was written; [`State::sieve`] is what it means.
     pub(crate) filter: String,
     /// Whether keys write the filter.
     pub(crate) typing: bool,
@@ -110,13 +113,14 @@ impl State {
     /// What has to be read for what is shown.
     pub(crate) fn ask(&self) -> Ask {
         match self.place() {
-            Some(place) if self.filter.is_empty() => Ask::Page {
+            Some(place) if !self.sieve().is_closed() => Ask::Page {
                 place,
                 from: self.from(),
                 count: self.lines(),
             },
             Some(place) => Ask::Front(place),
             None if matches!(self.tab, Tab::Busy | Tab::Processes) => Ask::Processes,
+            None if self.tab == Tab::Metrics => Ask::Metrics,
             None => Ask::Queues,
         }
     }
@@ -129,11 +133,20 @@ impl State {
         }
     }
 
+    /// What the filter means here.
+    pub(crate) fn sieve(&self) -> Sieve {
+        Sieve::new(
+            &self.filter,
+            self.tab == Tab::Busy || self.place().is_some(),
+        )
+    }
+
     pub(crate) fn columns(&self) -> Columns {
         match (self.place(), self.tab) {
             (Some(place), _) => rows::columns_of(&place),
             (None, Tab::Busy) => rows::RUNNING,
             (None, Tab::Processes) => rows::PROCESSES,
+            (None, Tab::Metrics) => rows::METRICS,
             (None, _) => rows::QUEUES,
         }
     }
@@ -171,6 +184,14 @@ impl State {
     pub(crate) fn looked(&self) -> Option<(usize, u64)> {
         match &self.read {
             Some((Ask::Front(_), Body::Jobs { jobs, size })) => Some((jobs.len(), *size)),
+            _ => None,
+        }
+    }
+
+    /// What the tab of the metrics shows.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        match &self.read {
+            Some((_, Body::Metrics(metrics))) => Some(metrics),
             _ => None,
         }
     }
@@ -290,12 +311,8 @@ impl State {
                 _ => Reverse(0),
             });
         }
-        let words: Vec<String> = self
-            .filter
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect();
-        rows.retain(|row| row.holds(&words));
+        let sieve = self.sieve();
+        rows.retain(|row| sieve.passes(row, self.now_ms));
         self.rows = rows;
     }
 

@@ -11,10 +11,11 @@ pub(crate) enum Tab {
     Scheduled,
     Dead,
     Processes,
+    Metrics,
 }
 
 impl Tab {
-    pub(crate) const ALL: [Tab; 7] = [
+    pub(crate) const ALL: [Tab; 8] = [
         Tab::Overview,
         Tab::Queues,
         Tab::Busy,
@@ -22,6 +23,7 @@ impl Tab {
         Tab::Scheduled,
         Tab::Dead,
         Tab::Processes,
+        Tab::Metrics,
     ];
 
     pub(crate) fn title(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Tab {
             Tab::Scheduled => "Scheduled",
             Tab::Dead => "Dead",
             Tab::Processes => "Processes",
+            Tab::Metrics => "Metrics",
         }
     }
 

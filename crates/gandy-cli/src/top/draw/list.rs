@@ -5,7 +5,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 
 use super::super::rows::Width;
+use super::super::sieve::Sieve;
 use super::super::state::{Link, State};
+use super::super::tab::Tab;
 use super::{Look, line, text, text_right};
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
@@ -17,7 +19,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
     let columns: Vec<usize> = (0..all.len()).filter(shown).collect();
     let constraints = columns.iter().map(|index| match &all[*index].1 {
         Width::Fixed(width) | Width::Number(width) => Constraint::Length(*width),
-        Width::Share(share) => Constraint::Fill(*share),
+        Width::Share(share) | Width::Tail(share) => Constraint::Fill(*share),
     });
     let inner = Rect {
         x: area.x + 1,
@@ -38,6 +40,12 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
             };
             match &all[*index].1 {
                 Width::Number(_) => drop(text_right(frame, place, words, style)),
+                // Bars of a sparkline, each one column wide.
+                Width::Tail(_) => {
+                    let over = words.chars().count().saturating_sub(place.width.into());
+                    let tail: String = words.chars().skip(over).collect();
+                    text(frame, place, &tail, style);
+                }
                 _ => text(frame, place, words, style),
             }
         }
@@ -71,10 +79,14 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look)
 
 /// Why there are no lines.
 fn nothing(state: &State) -> &'static str {
-    match state.link {
-        _ if state.is_read() && !state.filter.is_empty() => "nothing holds these words",
+    match (&state.link, state.sieve()) {
+        (_, Sieve::Words(_)) if state.is_read() => "nothing holds these words",
+        (_, Sieve::Jobs(_)) if state.is_read() => "no job fits the filter",
+        _ if state.is_read() && state.tab == Tab::Metrics => {
+            "no run was counted; workers count with their heartbeats"
+        }
         _ if state.is_read() => "nothing here",
-        Link::Away { .. } => "not read: Redis is away",
-        Link::New | Link::Up => "reading …",
+        (Link::Away { .. }, _) => "not read: Redis is away",
+        (Link::New | Link::Up, _) => "reading …",
     }
 }

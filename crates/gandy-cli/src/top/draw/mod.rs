@@ -5,10 +5,12 @@ mod list;
 mod over;
 mod overview;
 
+use gandy::views::Metrics;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
+use super::sieve::Sieve;
 use super::state::{AROUND, Link, OVERVIEW, Over, State};
 use super::tab::Tab;
 use crate::printable::printable;
@@ -45,6 +47,9 @@ impl Look {
     }
 }
 
+/// On terminals this wide the tabs have counts.
+const COUNTED: u16 = 110;
+
 /// Draws the whole screen.
 pub(crate) fn draw(state: &State, frame: &mut Frame<'_>, look: Look) {
     let area = frame.area();
@@ -79,12 +84,11 @@ pub(crate) fn draw(state: &State, frame: &mut Frame<'_>, look: Look) {
         }
     }
     status(state, frame, line(area, area.height - 2), look);
-    text(
-        frame,
-        line(area, area.height - 1),
-        keys(state),
-        look.faint(),
-    );
+    let last = line(area, area.height - 1);
+    match state.sieve() {
+        Sieve::Wrong(why) if state.typing => text(frame, last, &format!(" {why}"), look.error()),
+        _ => text(frame, last, keys(state), look.faint()),
+    }
 }
 
 /// The line so far below the top.
@@ -159,30 +163,36 @@ fn head(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
 }
 
 fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
-    let counts = area.width >= 110 && matches!(state.link, Link::Up | Link::Away { .. });
+    let counts = area.width >= COUNTED && matches!(state.link, Link::Up | Link::Away { .. });
     let totals = &state.totals;
-    let mut left = area;
-    for (index, tab) in Tab::ALL.into_iter().enumerate() {
+    let titles = Tab::ALL.map(|tab| {
         let count = match tab {
             Tab::Busy => Some(totals.busy),
             Tab::Retries => Some(totals.retries),
             Tab::Scheduled => Some(totals.scheduled),
             Tab::Dead => Some(totals.dead),
             Tab::Processes => Some(totals.processes),
-            Tab::Overview | Tab::Queues => None,
+            Tab::Overview | Tab::Queues | Tab::Metrics => None,
         };
         let count = count.filter(|_| counts);
         let count = count.map_or_else(String::new, |count| format!(" {}", words::grouped(count)));
-        let words = format!(" {} {}{count} ", index + 1, tab.title());
+        format!("{}{count}", tab.title())
+    });
+    // On 80 columns neighbours share the space between them.
+    let all: usize = titles.iter().map(|title| title.chars().count() + 4).sum();
+    let shared = u16::from(all > usize::from(area.width));
+    let mut left = area;
+    for (index, (tab, title)) in Tab::ALL.into_iter().zip(titles).enumerate() {
+        let words = format!(" {} {title} ", index + 1);
         let style = if tab == state.tab {
             look.chosen()
         } else {
             Style::new()
         };
         text(frame, left, &words, style);
-        let width = words.chars().count() as u16;
-        left.x += width.min(left.width);
-        left.width = left.width.saturating_sub(width);
+        let width = (words.chars().count() as u16 - shared).min(left.width);
+        left.x += width;
+        left.width -= width;
     }
 }
 
@@ -191,7 +201,11 @@ fn status(state: &State, frame: &mut Frame<'_>, area: Rect, look: Look) {
         return text(frame, area, &format!(" {question}"), look.error());
     }
     if state.typing {
-        let typed = format!(" filter: {}_", printable(&state.filter));
+        let wrong = match state.sieve() {
+            Sieve::Wrong(_) => "   wrong: filters nothing; Esc no filter",
+            _ => "",
+        };
+        let typed = format!(" filter: {}_{wrong}", printable(&state.filter));
         return text(frame, area, &typed, look.title());
     }
     if let Some(notice) = &state.notice {
@@ -225,20 +239,40 @@ fn where_it_is(state: &State) -> String {
             words::grouped(size)
         ));
     }
+    // Before the filter, which may be long: what was not looked through must not be cut.
+    if let Some((looked, size)) = state.looked()
+        && size > looked as u64
+    {
+        parts.push(format!(
+            "in the first {} of {}",
+            words::grouped(looked as u64),
+            words::grouped(size)
+        ));
+    }
+    if let Some(metrics) = state.metrics() {
+        parts.extend(of_metrics(metrics, state.now_ms));
+    }
     if !state.filter.is_empty() {
-        let looked = match state.looked() {
-            Some((looked, size)) if size > looked as u64 => {
-                format!(
-                    ", looked through the first {} of {}",
-                    words::grouped(looked as u64),
-                    words::grouped(size)
-                )
-            }
-            _ => String::new(),
-        };
-        parts.push(format!("filter: {}{looked}", printable(&state.filter)));
+        parts.push(format!("filter: {}", printable(&state.filter)));
     }
     format!(" {}", parts.join("   "))
+}
+
+/// The time they are of, and what else happened in it.
+fn of_metrics(metrics: &Metrics, now_ms: i64) -> Vec<String> {
+    let minutes = (metrics.to_ms - metrics.from_ms) / 60_000;
+    let mut parts = vec![format!("the last {minutes} minutes")];
+    if metrics.left_out > 0 {
+        parts.push(format!(
+            "{} more ran: gandy metrics",
+            words::grouped(metrics.left_out as u64)
+        ));
+    }
+    if let Some(mark) = metrics.marks.last() {
+        let when = words::relative(mark.at_ms, now_ms);
+        parts.push(format!("deploy {} {when}", printable(&mark.label)));
+    }
+    parts
 }
 
 /// The keys that matter here.
@@ -248,7 +282,9 @@ fn keys(state: &State) -> &'static str {
         (Some(Over::Open { .. }), Tab::Processes) => {
             " Esc close  j/k scroll  Q quiet  T end  Ctrl-C quit"
         }
-        (Some(Over::Open { .. }), Tab::Busy) => " Esc close  j/k scroll  Ctrl-C quit",
+        (Some(Over::Open { .. }), Tab::Busy | Tab::Metrics) => {
+            " Esc close  j/k scroll  Ctrl-C quit"
+        }
         (Some(Over::Open { .. }), _) => {
             " Esc close  j/k scroll  r retry  d delete  b bury  Ctrl-C quit"
         }
@@ -258,11 +294,11 @@ fn keys(state: &State) -> &'static str {
             " ? help  Esc back  / filter  Enter open  d delete  b bury  q quit"
         }
         (None, Tab::Overview | Tab::Queues) => {
-            " ? help  1-7 tabs  / filter  Enter jobs  p pause or go on  q quit"
+            " ? help  1-8 tabs  / filter  Enter jobs  p pause or go on  q quit"
         }
-        (None, Tab::Busy) => " ? help  1-7 tabs  / filter  Enter open  q quit",
-        (None, Tab::Processes) => " ? help  1-7 tabs  / filter  Enter open  Q quiet  T end  q quit",
-        (None, Tab::Dead) => " ? help  1-7 tabs  / filter  Enter open  r retry  d delete  q quit",
-        (None, _) => " ? help  1-7 tabs  / filter  Enter open  r retry  d delete  b bury  q quit",
+        (None, Tab::Busy | Tab::Metrics) => " ? help  1-8 tabs  / filter  Enter open  q quit",
+        (None, Tab::Processes) => " ? help  1-8 tabs  / filter  Enter open  Q quiet  T end  q quit",
+        (None, Tab::Dead) => " ? help  1-8 tabs  / filter  Enter open  r retry  d delete  q quit",
+        (None, _) => " ? help  1-8 tabs  / filter  Enter open  r retry  d delete  b bury  q quit",
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn help(frame: &mut Frame<'_>, area: Rect, look: Look) {
     }
 }
 
-/// A job, a running job or a process with all that is known of it. `scrolled` lines are above the area.
+/// A job, a running job, a process or a class with all that is known of it. `scrolled` lines are above the area.
 pub(super) fn opened(
     row: &Row,
     scrolled: usize,
@@ -125,6 +125,20 @@ fn describe(row: &Row, now_ms: i64) -> (Vec<(&'static str, String)>, String) {
             (facts, shown(&process.info))
         }
         Target::Queue { name, .. } => (vec![("queue", name.clone())], String::new()),
+        Target::Class(name) => {
+            let cell = |index: usize| row.cells.get(index).cloned().unwrap_or_default();
+            let facts = vec![
+                ("class", name.clone()),
+                ("runs", cell(1)),
+                ("failed", cell(2)),
+                ("mean", cell(3)),
+                ("p50", cell(4)),
+                ("p95", cell(5)),
+                ("p99", cell(6)),
+            ];
+            let body = format!("runs by minute, the newest at the right:\n{}", cell(7));
+            (facts, body)
+        }
     }
 }
 
