@@ -132,7 +132,7 @@ fn say(jid: &str, cancelled: &Cancelled) -> Result<(), Failure> {
         Cancelled::NoAnswer { identity } => {
             let identity = printable(identity);
             output::note(&format!(
-                "{identity} holds {jid} and did not answer in time; it may still do as it was told: gandy job {jid}"
+                "{identity} holds {jid} and did not answer in time; it may still do as it was told. Look with gandy job {jid}, or run it again: that is safe"
             ));
             Ok(())
         }
