@@ -103,7 +103,7 @@ pub(crate) fn found(sighting: &Sighting) -> Found<'_> {
             since_ms,
             ..
         } => {
-            found.place = "in flight".to_owned();
+            found.place = place::IN_FLIGHT.to_owned();
             found.queue = Some(queue);
             found.process = Some(identity);
             found.alive = Some(*alive);

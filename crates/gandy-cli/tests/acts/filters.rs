@@ -152,6 +152,6 @@ fn what_workers_hold_is_shown_with_who_holds_it() {
             },
         )
         .failed(2);
-        assert!(err.contains("retry, schedule or dead"), "{err}");
+        assert!(err.contains("gandy jobs inflight, gandy cancel"), "{err}");
     }
 }
