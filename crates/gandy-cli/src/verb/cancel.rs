@@ -38,7 +38,7 @@ pub(crate) struct CancelArgs {
     jid: String,
 
     /// Wait so long for the answer and the end of the run
-    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = look::parse_span)]
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = words::parse_some_span)]
     timeout: Duration,
 }
 
