@@ -57,7 +57,8 @@ ENVIRONMENT
 
 OUTPUT
   Tables are for people and may change. --json prints exactly one JSON document (lists are arrays, payloads exactly as
-  they are in Redis) on standard output; everything else goes to standard error.
+  they are in Redis) on standard output; everything else goes to standard error. The exception is gandy export, with
+  or without --json one document a line.
 
 EXIT CODES
   0 done, 1 what gandy doctor found wrong or a process of gandy dev that ended by itself (for job, cancel and push

@@ -54,6 +54,18 @@ impl Failure {
         Self { code, text }
     }
 
+    /// Of a call that writes. One whose answer was lost may have been made, unlike one that only looked; `again` says what
+    /// a repeat does.
+    pub(crate) fn of_write(error: Error, again: &str) -> Self {
+        match &error {
+            Error::Store(StoreError::Unknown { server, cause }) => Self::unknown(printable(
+                &format!("Redis at {server} did not answer: {cause}; it is done or not"),
+            ))
+            .and(again),
+            _ => Self::from(error),
+        }
+    }
+
     /// The same with one more sentence.
     pub(crate) fn and(mut self, sentence: &str) -> Self {
         self.text.push('\n');
@@ -86,7 +98,7 @@ fn of_store(error: StoreError, words: String) -> Failure {
         StoreError::Unavailable { .. } => Failure::new(exit::UNAVAILABLE, words)
             .and("Is it running, and reachable from here? Name another one with --redis URL or REDIS_URL."),
         StoreError::Full { .. } => Failure::new(exit::UNAVAILABLE, words),
-        // Only a push can be in doubt, and that is `Error::Unknown`: here something was merely looked at.
+        // What was merely looked at: a push in doubt is `Error::Unknown`, and other writes go through `of_write`.
         StoreError::Unknown { server, cause } => Failure::new(
             exit::UNAVAILABLE,
             printable(&format!("Redis at {server} did not answer: {cause}")),
@@ -111,13 +123,20 @@ mod tests {
         };
         let looked = Failure::from(Error::Store(unknown.clone()));
         assert_eq!(looked.code, 69);
+        let written = Failure::of_write(Error::Store(unknown.clone()), "Run it again.");
+        assert_eq!(written.code, 75);
+        assert!(
+            written.text.contains("done or not") && written.text.ends_with("\nRun it again."),
+            "{}",
+            written.text
+        );
         assert!(!looked.text.contains("may or may not"), "{}", looked.text);
         let pushed = Failure::from(Error::Unknown {
             jid: "j".into(),
             source: unknown,
         });
         assert_eq!(pushed.code, 75);
-        for failure in [looked, pushed] {
+        for failure in [looked, written, pushed] {
             assert!(failure.text.contains("reset\\u{1b}[2J"), "{}", failure.text);
         }
     }

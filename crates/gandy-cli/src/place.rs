@@ -7,6 +7,9 @@ use crate::printable::printable;
 /// As the help shows it.
 pub(crate) const WORDS: &str = "queue:NAME|retry|schedule|dead";
 
+/// The word for what workers hold.
+pub(crate) const IN_FLIGHT: &str = "inflight";
+
 /// Where jobs can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Set {
@@ -18,7 +21,7 @@ pub(crate) enum Set {
 
 pub(crate) fn set(word: &str) -> Result<Set, String> {
     match word {
-        "inflight" => Ok(Set::InFlight),
+        IN_FLIGHT => Ok(Set::InFlight),
         "in-flight" | "in_flight" | "busy" | "running" => {
             Err("write inflight for the jobs that workers hold".to_owned())
         }
@@ -48,6 +51,9 @@ pub(crate) fn parse(word: &str) -> Result<Place, String> {
         "retry" => return Ok(Place::Retry),
         "schedule" => return Ok(Place::Schedule),
         "dead" => return Ok(Place::Dead),
+        IN_FLIGHT => {
+            return Err("that is what workers hold: gandy jobs inflight, gandy cancel".to_owned());
+        }
         "retries" => "retry".to_owned(),
         "scheduled" => "schedule".to_owned(),
         "queue" | "queues" | "" => "queue:NAME".to_owned(),
@@ -89,6 +95,7 @@ mod tests {
         }
         assert!(parse("queue:").is_err());
         assert_eq!(set("inflight"), Ok(Set::InFlight));
+        assert!(parse("inflight").is_err_and(|error| error.contains("what workers hold")));
         assert_eq!(set("dead"), Ok(Set::Waiting(Place::Dead)));
         assert!(set("running").is_err_and(|error| error.contains("inflight")));
         assert!(set("x").is_err_and(|error| error.contains("dead or inflight; did you mean")));

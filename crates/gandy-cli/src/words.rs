@@ -63,6 +63,14 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a span such as 10s, 5m, 1h30m, 2d, or a number of seconds".to_owned())
 }
 
+/// A span of a flag that means nothing without one: a deadline, an interval.
+pub(crate) fn parse_some_span(text: &str) -> Result<Duration, String> {
+    match parse_span(text)? {
+        Duration::ZERO => Err("write a span above 0, such as 500ms, 10s, 5m".to_owned()),
+        span => Ok(span),
+    }
+}
+
 /// `1 job`, `2 jobs`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -115,6 +123,21 @@ mod tests {
         // Scores are anybody's numbers.
         assert_eq!(relative(i64::MAX, now), "in 292471152 years");
         assert!(relative(i64::MIN, now).ends_with("years ago"));
+    }
+
+    #[test]
+    fn a_span_is_read_by_one_rule_and_where_it_is_needed_it_is_not_0() {
+        for (text, span) in [("500ms", 500), ("10", 10_000), ("1h30m", 5_400_000)] {
+            let span = Ok(Duration::from_millis(span));
+            assert_eq!(
+                (parse_span(text), parse_some_span(text)),
+                (span.clone(), span)
+            );
+        }
+        assert_eq!(parse_span("0s"), Ok(Duration::ZERO));
+        assert!(parse_some_span("0s").is_err_and(|error| error.contains("above 0")));
+        assert_eq!(parse_some_span("soon"), parse_span("soon"));
+        assert!(parse_span("soon").is_err());
     }
 
     #[test]

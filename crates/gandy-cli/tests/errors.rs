@@ -6,7 +6,8 @@ mod support;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use gandy_tests::RedisServer;
+use gandy_faults::{Deed, Plan, Rule, When};
+use gandy_tests::{RedisServer, detour, seed};
 use support::{command, gandy, run};
 
 const VERBS: [&[&str]; 7] = [
@@ -55,6 +56,51 @@ fn a_redis_that_hangs_ends_it_with_69() {
         gandy(&redis, verb).failed(69);
         assert!(began.elapsed() < BOUND);
     }
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_ends_with_75_and_a_look_with_69() {
+    let redis = RedisServer::start();
+    let proxy = detour(&redis, seed());
+    let who = "host:1:0123456789ab";
+    redis.cli(&["SADD", "processes", who]);
+    redis.cli(&["HSET", who, "info", "{}", "busy", "0", "quiet", "false"]);
+    redis.cli(&["HSET", "gandy:fleet", who, "{}"]);
+    redis.cli(&["SET", &format!("gandy:lease:{who}"), "-"]);
+    redis.cli(&[
+        "HSET",
+        &format!("gandy:inflight:{who}"),
+        "1:q",
+        r#"{"class":"A","args":[],"jid":"j1"}"#,
+    ]);
+    let url = proxy.url();
+    let lost = |command: &str, verb: &[&str]| {
+        proxy.set(Plan::default().rule(Rule::of(command, When::Nth(1), Deed::Lose)));
+        let answer = run(&[("REDIS_URL", &url)], verb, b"");
+        assert!(!answer.err.contains("Nothing was changed"), "{answer:?}");
+        answer
+    };
+    for (command, verb) in [
+        ("SADD", &["pause", "low"][..]),
+        ("SREM", &["unpause", "low"]),
+        ("SET", &["mark", "v1"]),
+        ("LPUSH", &["quiet", who]),
+        ("LPUSH", &["stop", who]),
+        ("unlist", &["clear", "queue:low", "--yes"]),
+    ] {
+        let answer = lost(command, verb);
+        assert_eq!(answer.code, 75, "{verb:?}: {answer:?}");
+        for said in ["it is done or not", "again"] {
+            assert!(answer.err.contains(said), "{verb:?}: {answer:?}");
+        }
+    }
+    let cancel = ["cancel", "j1", "--timeout", "300ms"];
+    let wish = lost("LPUSH", &cancel);
+    assert_eq!(wish.code, 75, "{wish:?}");
+    assert!(wish.err.contains("run it again"), "{wish:?}");
+    // Nothing was done before the wish.
+    proxy.set(Plan::default().rule(Rule::of("GET", When::Nth(1), Deed::Lose)));
+    run(&[("REDIS_URL", &url)], &cancel, b"").failed(69);
 }
 
 #[test]

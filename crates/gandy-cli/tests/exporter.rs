@@ -6,9 +6,10 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use gandy_tests::{Flavour, Proc, RedisServer, url_of, wait_until};
+use gandy_faults::{Deed, Plan, Rule, When};
+use gandy_tests::{Flavour, Proc, RedisServer, detour, seed, url_of, wait_until};
 use nix::sys::signal::Signal;
 use support::{DEADLINE, command};
 
@@ -157,6 +158,9 @@ fn the_fleet_is_a_page_that_prometheus_reads_and_an_outage_is_a_zero() {
     let (exporter, at) = start(&url_of(&redis, "dashboard"), &["--doctor"]);
     assert_eq!(get(at, "/livez"), (200, "ok\n".to_owned()));
     assert_eq!(get(at, "/").0, 404);
+    wait_until(DEADLINE, "the first examination", || {
+        get(at, "/metrics").1.contains("gandy_doctor_findings{")
+    });
     let (status, page) = get(at, "/metrics");
     assert_eq!(status, 200);
     promtool(&page);
@@ -237,6 +241,28 @@ fn the_fleet_is_a_page_that_prometheus_reads_and_an_outage_is_a_zero() {
     exporter.signal(Signal::SIGTERM);
     assert_eq!(exporter.wait_exit(DEADLINE).code(), Some(0));
     assert!(!exporter.log().contains("DASHBOARD"), "{}", exporter.log());
+}
+
+#[test]
+fn no_scrape_waits_for_an_examination_and_one_that_failed_is_not_repeated_at_once() {
+    let redis = RedisServer::start();
+    let proxy = detour(&redis, seed());
+    // Only an examination asks this.
+    proxy.set(Plan::default().rule(Rule::of("ACL WHOAMI", When::Always, Deed::Mute)));
+    let (exporter, at) = start(&proxy.url(), &["--doctor"]);
+    let asked = || proxy.tally().of("ACL WHOAMI").requests;
+    wait_until(DEADLINE, "the examination", || asked() == 1);
+    let began = Instant::now();
+    assert_eq!(value(&get(at, "/metrics").1, "gandy_up"), Some(1.0));
+    assert!(began.elapsed() < Duration::from_secs(4));
+    exporter.wait_for_log("no findings: ", DEADLINE);
+    wait_until(DEADLINE, "a page of after the failure", || {
+        get(at, "/metrics").1.contains("gandy_up 1")
+    });
+    std::thread::sleep(Duration::from_millis(1050));
+    let page = get(at, "/metrics").1;
+    assert!(!page.contains("gandy_doctor_findings"), "{page}");
+    assert_eq!(asked(), 1);
 }
 
 #[test]

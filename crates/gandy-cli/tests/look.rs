@@ -300,7 +300,7 @@ fn rubys_processes_are_shown() {
         "gone:8:0123456789ab",
     ]);
     let info = format!(
-        r#"{{"hostname":"web1","started_at":{}.25,"pid":7,"tag":"shop","concurrency":10,"queues":["critical","default"],"labels":[],"identity":"web1:7:0123456789ab"}}"#,
+        r#"{{"hostname":"web1","started_at":{}.25,"pid":7,"tag":"shop","concurrency":10,"queues":["critical","default"],"labels":[],"identity":"web1:7:0123456789ab","version":"8.1.7"}}"#,
         score(-7_200)
     );
     redis.cli(&[
@@ -326,7 +326,8 @@ fn rubys_processes_are_shown() {
     assert_eq!(
         shown[0],
         [
-            "IDENTITY", "STATE", "BUSY", "HEARD OF", "QUEUES", "STARTED", "MEMORY", "RTT"
+            "IDENTITY", "STATE", "BUSY", "HEARD OF", "QUEUES", "STARTED", "MEMORY", "RTT",
+            "VERSION"
         ]
     );
     assert_eq!(
@@ -339,6 +340,7 @@ fn rubys_processes_are_shown() {
             "-",
             "-",
             "-",
+            "-",
             "-"
         ]
     );
@@ -346,7 +348,13 @@ fn rubys_processes_are_shown() {
     assert!(shown[2][3].ends_with("seconds ago"), "{out}");
     assert_eq!(
         shown[2][4..],
-        ["critical default", "2 hours ago", "92 MB", "0.3 ms"]
+        [
+            "critical default",
+            "2 hours ago",
+            "92 MB",
+            "0.3 ms",
+            "8.1.7"
+        ]
     );
     let processes = gandy(&redis, &["processes", "--json"]).json();
     assert_eq!(processes[0]["info"], json!(null));

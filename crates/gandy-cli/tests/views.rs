@@ -112,7 +112,7 @@ fn a_job_is_found_wherever_it_is() {
         ("s1", "schedule", Value::Null),
         ("r1", "retry", Value::Null),
         ("d1", "dead", Value::Null),
-        ("f1", "in flight", Value::Null),
+        ("f1", "inflight", Value::Null),
     ] {
         let found = place(jid);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What workers hold, looked at from outside, a page at a time; and whether a process is still there.
+//! What workers hold, looked at from outside, a portion at a time; and whether a process is still there.
 //!
 //! Not here: what a process asks of its own hash (`stray`), and what a dead one's becomes (`reap`).
 
@@ -7,19 +7,31 @@ use redis::Value;
 
 use crate::{Line, StoreError, Token};
 
-/// Entries of one page, as a hint to the server.
-const PAGE: usize = 100;
-
-/// A field of a hash, and what it holds.
-type Field = (Vec<u8>, Vec<u8>);
+/// At most this many bytes of payload are read at once (I12).
+const PORTION_BYTES: usize = 4 << 20;
+/// At most so many payloads are.
+const PORTION_JOBS: usize = 1000;
+/// A payload above this is not read at all: no worker runs it, and whoever looks must live through it.
+const PAYLOAD_MAX: usize = 64 << 20;
 
 /// A job that a process holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldEntry {
-    /// The queue it was claimed from.
-    pub queue: String,
+    /// Under what; it names the queue that it was claimed from.
+    pub token: Token,
     /// Its exact bytes.
     pub bytes: Vec<u8>,
+}
+
+/// Jobs of a process that may be read together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion(Vec<Token>);
+
+impl Portion {
+    /// How many.
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
 }
 
 /// What a process says of itself at this moment.
@@ -31,32 +43,67 @@ pub struct Presence {
     pub quiet: bool,
 }
 
+/// Puts jobs of these sizes together; those that are too large to be read are left out.
+fn portions(sizes: impl IntoIterator<Item = (Token, usize)>) -> Vec<Portion> {
+    let mut portions: Vec<Portion> = Vec::new();
+    let mut bytes = 0;
+    for (token, size) in sizes.into_iter().filter(|(_, size)| *size <= PAYLOAD_MAX) {
+        bytes += size;
+        match portions.last_mut() {
+            Some(Portion(tokens)) if bytes <= PORTION_BYTES && tokens.len() < PORTION_JOBS => {
+                tokens.push(token);
+            }
+            // The first of a portion fits, however large it is.
+            _ => {
+                bytes = size;
+                portions.push(Portion(vec![token]));
+            }
+        }
+    }
+    portions
+}
+
 impl Line {
-    /// A page of what `identity` holds, and the cursor of the next; 0 begins, and ends. An entry may come twice (Redis'
-    /// own rule for scans).
+    /// What `identity` holds, put together for [`Line::aboard`]. What is above 64 MB is left out.
+    ///
+    /// # Errors
+    /// Any; reads only.
+    pub async fn portions(&self, identity: &Identity) -> Result<Vec<Portion>, StoreError> {
+        let key = self.keys().inflight(identity);
+        let tokens = self.tokens(identity).await?;
+        let mut ask = redis::pipe();
+        for token in &tokens {
+            ask.cmd("HSTRLEN").arg(&key).arg(token.to_string());
+        }
+        let mut sizes: Vec<usize> = Vec::with_capacity(tokens.len());
+        for size in self.all(&ask).await? {
+            sizes.push(self.read(size)?);
+        }
+        Ok(portions(tokens.into_iter().zip(sizes)))
+    }
+
+    /// Reads a portion of what `identity` holds: those jobs that have not ended meanwhile.
     ///
     /// # Errors
     /// Any; a read.
     pub async fn aboard(
         &self,
         identity: &Identity,
-        cursor: u64,
-    ) -> Result<(u64, Vec<HeldEntry>), StoreError> {
-        let mut command = redis::cmd("HSCAN");
-        command
-            .arg(self.keys().inflight(identity))
-            .arg(cursor)
-            .arg("COUNT")
-            .arg(PAGE);
-        let (next, items): (u64, Vec<Field>) = self.query(&command).await?;
-        let held = items.into_iter().map(|(token, bytes)| {
-            let token = std::str::from_utf8(&token).ok().and_then(Token::parse);
-            HeldEntry {
-                queue: token.map_or_else(String::new, |token| token.queue.to_string()),
-                bytes,
+        Portion(tokens): Portion,
+    ) -> Result<Vec<HeldEntry>, StoreError> {
+        let key = self.keys().inflight(identity);
+        // Not HMGET, to which a dashboard has no right.
+        let mut ask = redis::pipe();
+        for token in &tokens {
+            ask.cmd("HGET").arg(&key).arg(token.to_string());
+        }
+        let mut held = Vec::with_capacity(tokens.len());
+        for (token, bytes) in tokens.into_iter().zip(self.all(&ask).await?) {
+            if let Some(bytes) = self.read(bytes)? {
+                held.push(HeldEntry { token, bytes });
             }
-        });
-        Ok((next, held.collect()))
+        }
+        Ok(held)
     }
 
     /// Whether each of these processes is there, and quiet.
@@ -78,5 +125,34 @@ impl Line {
                 quiet: pair[1] == Value::BulkString(b"true".to_vec()),
             })
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_portion_is_bounded_and_what_is_too_large_is_in_none() {
+        let of = |sizes: &[usize]| -> Vec<Vec<u64>> {
+            let tokens = sizes.iter().zip(1_u64..).map(|(size, number)| {
+                let token = Token::parse(&format!("{number}:q")).unwrap();
+                (token, *size)
+            });
+            let numbers =
+                |Portion(tokens): Portion| tokens.iter().map(|token| token.number).collect();
+            portions(tokens).into_iter().map(numbers).collect()
+        };
+        const MB: usize = 1 << 20;
+        assert_eq!(of(&[]), [[]; 0]);
+        assert_eq!(of(&[MB, MB, 2 * MB, 1]), [vec![1, 2, 3], vec![4]]);
+        assert_eq!(of(&[1, 64 * MB, 1]), [[1], [2], [3]]);
+        assert_eq!(of(&[1, 64 * MB + 1, 1]), [[1, 3]]);
+        let many = of(&[2; 2500]);
+        assert_eq!(
+            many.iter().map(Vec::len).collect::<Vec<_>>(),
+            [1000, 1000, 500]
+        );
     }
 }

@@ -70,7 +70,7 @@ mod trust;
 mod walk;
 mod wire;
 
-pub use aboard::{HeldEntry, Presence};
+pub use aboard::{HeldEntry, Portion, Presence};
 pub use act::Acted;
 pub use backoff::Backoff;
 pub use check::{Caution, ServerFacts};

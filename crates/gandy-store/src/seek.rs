@@ -13,8 +13,6 @@ use crate::{Entry, Line, Place, StoreError, Token, place::searchable};
 const LIST_PAGE: usize = 500;
 /// Entries of a set looked at in one command. Redis compares them with a pattern meanwhile: some 2 µs each.
 const SET_PAGE: usize = 500;
-/// At most this many bytes of payload in flight are read at once (I12).
-const CHUNK_BYTES: usize = 4 << 20;
 
 /// How far a search came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,62 +198,23 @@ impl Line {
             if search.is_over() {
                 break;
             }
-            let tokens = self.tokens(&identity).await?;
-            self.seek_held(&identity, tokens, jid, search, &mut found)
-                .await?;
-        }
-        Ok(found)
-    }
-
-    async fn seek_held(
-        &self,
-        identity: &Identity,
-        tokens: Vec<Token>,
-        jid: &str,
-        search: &mut Search,
-        found: &mut Vec<InFlight>,
-    ) -> Result<(), StoreError> {
-        let key = self.keys().inflight(identity);
-        let mut sizes = redis::pipe();
-        for token in &tokens {
-            sizes.cmd("HSTRLEN").arg(&key).arg(token.to_string());
-        }
-        let sizes: Vec<usize> = self
-            .all(&sizes)
-            .await?
-            .into_iter()
-            .map(|value| self.read(value))
-            .collect::<Result<_, _>>()?;
-        let mut rest = tokens.into_iter().zip(sizes).peekable();
-        while rest.peek().is_some() && !search.is_over() {
-            let mut chunk = Vec::new();
-            let mut bytes = 0;
-            // The first of a chunk fits, however large it is.
-            let mut fits = |(_, size): &(Token, usize)| {
-                bytes += size;
-                bytes <= CHUNK_BYTES || bytes == *size
-            };
-            while let Some((token, _)) = rest.next_if(&mut fits) {
-                chunk.push(token);
-            }
-            let mut pipe = redis::pipe();
-            for token in &chunk {
-                pipe.cmd("HGET").arg(&key).arg(token.to_string());
-            }
-            for (token, payload) in chunk.into_iter().zip(self.all(&pipe).await?) {
-                search.looked_at += 1;
-                // One that ended meanwhile is gone.
-                let payload: Option<Vec<u8>> = self.read(payload)?;
-                if let Some(bytes) = payload.filter(|bytes| is_it(bytes, jid)) {
-                    found.push(InFlight {
-                        identity: identity.clone(),
-                        token,
-                        bytes,
-                    });
+            for portion in self.portions(&identity).await? {
+                if search.is_over() {
+                    break;
+                }
+                search.looked_at += portion.len();
+                for held in self.aboard(&identity, portion).await? {
+                    if is_it(&held.bytes, jid) {
+                        found.push(InFlight {
+                            identity: identity.clone(),
+                            token: held.token,
+                            bytes: held.bytes,
+                        });
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// The identities that died with this job aboard, in the last 72 hours.

@@ -26,7 +26,7 @@ struct Shown {
 
 impl Inspect {
     /// Up to `limit` jobs in flight that fit `filter`, by process: exactly what Gandy's processes hold, the dying included,
-    /// and what Ruby's showed at their last beat.
+    /// and what Ruby's showed at their last beat. A payload above 64 MB is not read, and left out.
     ///
     /// # Errors
     /// As [`Inspect::totals`].
@@ -51,27 +51,19 @@ impl Inspect {
             if !ours.insert(holder.as_str().to_owned()) {
                 continue;
             }
-            let mut cursor = 0;
-            // A scan may give a job twice; a process holds few enough to remember them.
-            let mut met = HashSet::new();
-            loop {
-                let (next, page) = self.line.aboard(&holder, cursor).await?;
-                for held in page {
-                    let job = held_job(held.queue, held.bytes);
-                    if fits(&job) && met.insert(job.bytes.clone()) {
+            for portion in self.line.portions(&holder).await? {
+                for held in self.line.aboard(&holder, portion).await? {
+                    let job = held_job(held.token.queue.to_string(), held.bytes);
+                    if fits(&job) {
                         found.push(HeldJob {
                             process: holder.as_str().to_owned(),
                             job,
                         });
                     }
                 }
-                cursor = next;
                 if found.len() >= limit {
                     found.truncate(limit);
                     return Ok(found);
-                }
-                if cursor == 0 {
-                    break;
                 }
             }
         }

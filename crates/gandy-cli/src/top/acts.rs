@@ -35,7 +35,7 @@ pub(super) async fn perform(inspect: &Inspect, act: Act) -> Result<String, Strin
             .map(|text| printable(&text))
             .map_err(|text| printable(&text)),
         // Its first line is the cause.
-        Err(error) => Err(Failure::from(error)
+        Err(error) => Err(Failure::of_write(error, "")
             .text
             .lines()
             .next()

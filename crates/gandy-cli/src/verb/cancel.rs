@@ -38,7 +38,7 @@ pub(crate) struct CancelArgs {
     jid: String,
 
     /// Wait so long for the answer and the end of the run
-    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = look::parse_span)]
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = words::parse_some_span)]
     timeout: Duration,
 }
 
@@ -132,7 +132,7 @@ fn say(jid: &str, cancelled: &Cancelled) -> Result<(), Failure> {
         Cancelled::NoAnswer { identity } => {
             let identity = printable(identity);
             output::note(&format!(
-                "{identity} holds {jid} and did not answer in time; it may still do as it was told: gandy job {jid}"
+                "{identity} holds {jid} and did not answer in time; it may still do as it was told. Look with gandy job {jid}, or run it again: that is safe"
             ));
             Ok(())
         }

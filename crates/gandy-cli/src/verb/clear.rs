@@ -46,7 +46,13 @@ pub(crate) async fn run(args: &ClearArgs, common: &Common) -> Result<u8, Failure
     };
     let mut report = sweep.run().await?;
     if !report.dry_run && !report.declined && report.failure.is_none() {
-        report.failure = inspect.unlist(&args.queue).await.err().map(Failure::from);
+        let unlisted = inspect.unlist(&args.queue).await;
+        report.failure = unlisted.err().map(|error| {
+            Failure::of_write(
+                error,
+                "The queue is empty; its name may be on the list yet. Run it again: it does what is left.",
+            )
+        });
     }
     report.print(common.json)
 }

@@ -1,6 +1,7 @@
 //! `gandy exporter`: metrics of the whole fleet for Prometheus, looked at when it scrapes.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex as Slot, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -24,7 +25,8 @@ METRICS
   gandy_set_size, gandy_scheduler_lag_seconds. Of the fleet: gandy_processes, gandy_fleet_busy and so on. Of Redis:
   gandy_redis_memory_used_bytes and so on. gandy_up is 0, and most others are missing, while Redis does not answer.
   GET /livez answers 200 for as long as the exporter runs. One exporter is enough for a fleet; its Redis user needs no
-  more than the role `dashboard`.
+  more than the role `dashboard`. With --doctor gandy_doctor_findings comes when the first examination has ended and goes
+  when none has ended well for two minutes; no scrape waits for one.
 
 It runs until TERM or INT. Exit codes and environment: gandy --help"#;
 
@@ -32,8 +34,12 @@ It runs until TERM or INT. Exit codes and environment: gandy --help"#;
 const FRESH: Duration = Duration::from_secs(1);
 /// Prometheus gives up after 10 s by default; before that it is to hear that Redis is away.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// An examination reads thousands of entries.
+/// An examination reads thousands of entries: no scrape waits for it, and one that failed is not repeated sooner.
 const EXAMINE_EVERY: Duration = Duration::from_secs(60);
+/// It may take longer than a scrape.
+const EXAMINE_DEADLINE: Duration = Duration::from_secs(30);
+/// One failed examination leaves no gap; the findings of two ago are told no more.
+const EXAMINED_LATELY: Duration = Duration::from_secs(120);
 
 /// Serve metrics of the whole fleet to Prometheus
 #[derive(Debug, Args)]
@@ -53,7 +59,16 @@ struct Exporter {
     surveyor: Surveyor,
     last: Mutex<Option<(Instant, String)>>,
     doctor: Option<Doctor>,
-    findings: Mutex<Option<(Instant, [u64; 3])>>,
+    findings: Slot<Option<Findings>>,
+}
+
+/// What an examination found, and when.
+#[derive(Clone, Copy)]
+struct Findings {
+    at: Instant,
+    errors: u64,
+    warnings: u64,
+    notes: u64,
 }
 
 pub(crate) async fn run(args: &ExporterArgs, common: &Common) -> Result<(), Failure> {
@@ -71,17 +86,19 @@ pub(crate) async fn run(args: &ExporterArgs, common: &Common) -> Result<(), Fail
         } else {
             None
         },
-        findings: Mutex::default(),
+        findings: Slot::default(),
     });
     output::say(&format!(
         "metrics are at http://{}/metrics",
         listener.address()
     ));
+    let asked = Arc::clone(&exporter);
     let served = listener.serve(move |path| {
-        let exporter = Arc::clone(&exporter);
+        let exporter = Arc::clone(&asked);
         async move { exporter.answer(&path).await }
     });
     tokio::select! {
+        never = exporter.examine_for_ever() => match never {},
         served = served => served.map_err(|error| Failure::bug(format!("cannot serve: {error}"))),
         ended = asked_to_end() => ended.map_err(|error| Failure::bug(format!("cannot listen to signals: {error}"))),
     }
@@ -137,46 +154,66 @@ impl Exporter {
         page.single("gandy_up", flag(survey.is_some()));
         if let Some(survey) = &survey {
             write(&mut page, survey);
-            self.write_findings(&mut page).await;
+            self.write_findings(&mut page);
         }
         let page = page.finish();
         *last = Some((Instant::now(), page.clone()));
         page
     }
 
-    /// As of the last examination; one that takes too long, or is denied, leaves the family out.
-    async fn write_findings(&self, page: &mut Page) {
-        let Some(doctor) = &self.doctor else { return };
-        let mut findings = self.findings.lock().await;
-        if findings.is_none_or(|(at, _)| at.elapsed() >= EXAMINE_EVERY) {
-            let question = Question::default();
-            let report = tokio::time::timeout(DEADLINE, doctor.examine(&question)).await;
-            *findings = match report {
-                Ok(Ok(report)) => {
-                    let of = |severity| {
-                        let found = report.findings.iter();
-                        found.filter(|finding| finding.severity == severity).count() as u64
-                    };
-                    let counts = [Severity::Error, Severity::Warning, Severity::Note].map(of);
-                    Some((Instant::now(), counts))
-                }
-                Ok(Err(error)) => {
-                    output::note(&format!("no findings: {}", printable(&error.to_string())));
-                    None
-                }
-                Err(_) => {
-                    output::note("no findings: the examination takes too long");
-                    None
-                }
-            };
-        }
-        if let Some((_, counts)) = *findings {
-            let mut family = page.family("gandy_doctor_findings");
-            for (severity, count) in ["error", "warning", "note"].into_iter().zip(counts) {
-                family.sample(&[("severity", severity)], count as f64);
+    async fn examine_for_ever(&self) -> Infallible {
+        let Some(doctor) = &self.doctor else {
+            return std::future::pending().await;
+        };
+        loop {
+            if let Some(findings) = examine(doctor).await {
+                *self.findings.lock().unwrap_or_else(PoisonError::into_inner) = Some(findings);
             }
+            tokio::time::sleep(EXAMINE_EVERY).await;
         }
     }
+
+    /// As of the last examination that ended well; without a recent one the family is missing.
+    fn write_findings(&self, page: &mut Page) {
+        let last = *self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(last) = last.filter(|last| last.at.elapsed() < EXAMINED_LATELY) else {
+            return;
+        };
+        let mut family = page.family("gandy_doctor_findings");
+        for (severity, count) in [
+            ("error", last.errors),
+            ("warning", last.warnings),
+            ("note", last.notes),
+        ] {
+            family.sample(&[("severity", severity)], count as f64);
+        }
+    }
+}
+
+/// One look; why there is none is said.
+async fn examine(doctor: &Doctor) -> Option<Findings> {
+    let question = Question::default();
+    let report = match tokio::time::timeout(EXAMINE_DEADLINE, doctor.examine(&question)).await {
+        Ok(Ok(report)) => report,
+        Ok(Err(error)) => {
+            output::note(&format!("no findings: {}", printable(&error.to_string())));
+            return None;
+        }
+        Err(_) => {
+            output::note("no findings: the examination takes too long");
+            return None;
+        }
+    };
+    let of = |severity| {
+        let found = report.findings.iter();
+        found.filter(|finding| finding.severity == severity).count() as u64
+    };
+    Some(Findings {
+        at: Instant::now(),
+        errors: of(Severity::Error),
+        warnings: of(Severity::Warning),
+        notes: of(Severity::Note),
+    })
 }
 
 fn flag(is: bool) -> f64 {

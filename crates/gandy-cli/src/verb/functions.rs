@@ -24,7 +24,11 @@ Exit codes and environment: gandy --help"#;
 pub(crate) struct FunctionsArgs {}
 
 pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
-    let installed = common.inspect()?.install_functions().await?;
+    let installed = common
+        .inspect()?
+        .install_functions()
+        .await
+        .map_err(|error| Failure::of_write(error, "Run it again: what is there stays as it is."))?;
     if common.json {
         return document::print(&installed);
     }

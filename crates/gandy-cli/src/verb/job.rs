@@ -23,7 +23,7 @@ JSON
   {"jid":"…","places":[{"place":"retry","at_ms":1795398104597,"queue":"default","ahead":null,"process":null,
     "alive":null,"since_ms":null,"reason":null,"payload":{…}}],"outcome":null,"died_aboard":[],
     "history":[{"at_ms":1795398104597,"what":"created"}],"looked_at":17,"gave_up":false,"unread":[]}
-  place: queue:NAME, retry, schedule, dead, "in flight" (at a Gandy worker) or "ruby". at_ms: due, or died. ahead: jobs
+  place: queue:NAME, retry, schedule, dead, inflight (at a Gandy worker) or ruby. at_ms: due, or died. ahead: jobs
   taken before it. outcome: {"outcome":"done"|"failed"|"dead"|"deleted","at_ms":…,"will_retry":false,"error_class":null,
   "error_message":null} for an hour, of a job that was pushed with --wait or cancelled. died_aboard: processes that died
   while they held it, in 72 hours. gave_up: the search ended early; unread: places that could not be read

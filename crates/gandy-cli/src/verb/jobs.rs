@@ -98,7 +98,7 @@ pub(crate) async fn run(args: &JobsArgs, common: &Common) -> Result<(), Failure>
     let limit = usize::from(args.limit);
     let (name, jobs) = match &args.set {
         Set::InFlight => (
-            "inflight".to_owned(),
+            place::IN_FLIGHT.to_owned(),
             in_flight(&inspect, filter.as_ref(), limit).await?,
         ),
         Set::Waiting(place) => (

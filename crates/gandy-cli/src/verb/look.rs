@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use gandy::views::{JobReport, Sighting, Whereabouts};
-use gandy::{Ended, Place, span};
+use gandy::{Ended, Place};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -23,7 +23,7 @@ pub(crate) struct LookArgs {
     pub(crate) r#in: Vec<Place>,
 
     /// Stop looking after this time
-    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = parse_span)]
+    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = words::parse_some_span)]
     pub(crate) within: Duration,
 }
 
@@ -32,12 +32,6 @@ pub(crate) fn jid(text: &str) -> Result<String, String> {
         true => Err("a job has an id, such as b5de70b63090decd6440fd9e".to_owned()),
         false => Ok(text.to_owned()),
     }
-}
-
-pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
-    span::parse(text)
-        .filter(|span| !span.is_zero())
-        .ok_or_else(|| "write a span such as 500ms, 10s, 5m".to_owned())
 }
 
 /// One place as JSON.
@@ -103,7 +97,7 @@ pub(crate) fn found(sighting: &Sighting) -> Found<'_> {
             since_ms,
             ..
         } => {
-            found.place = "in flight".to_owned();
+            found.place = place::IN_FLIGHT.to_owned();
             found.queue = Some(queue);
             found.process = Some(identity);
             found.alive = Some(*alive);

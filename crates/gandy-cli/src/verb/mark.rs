@@ -20,6 +20,9 @@ JSON
 
 Exit codes and environment: gandy --help"#;
 
+/// The lock on the label may be all that was written.
+const AGAIN: &str = "gandy metrics shows whether it is. It is safe to run it again, after a minute: until then a label is marked once.";
+
 /// Mark a deploy, for metrics and history
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -36,7 +39,11 @@ struct Document<'a> {
 }
 
 pub(crate) async fn run(args: &MarkArgs, common: &Common) -> Result<(), Failure> {
-    let at_ms = common.inspect()?.mark(&args.label).await?;
+    let at_ms = common
+        .inspect()?
+        .mark(&args.label)
+        .await
+        .map_err(|error| Failure::of_write(error, AGAIN))?;
     if common.json {
         return document::print(&Document {
             label: &args.label,

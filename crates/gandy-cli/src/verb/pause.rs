@@ -65,8 +65,7 @@ async fn run(queues: &[String], paused: bool, common: &Common) -> Result<(), Fai
             true => inspect.pause(queue).await,
             false => inspect.unpause(queue).await,
         };
-        // Repeating it is always right, so that an answer that was lost needs no words of its own.
-        done.map_err(|error| Failure::from(error).and("Run it again."))?;
+        done.map_err(|error| Failure::of_write(error, "Run it again: doing it twice is as good."))?;
     }
     remark_unknown(&inspect, queues).await;
     if common.json {

@@ -52,6 +52,7 @@ struct Info {
     #[serde(default)]
     queues: Vec<String>,
     started_at: Option<f64>,
+    version: Option<String>,
 }
 
 pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
@@ -74,6 +75,7 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
         ("STARTED", Kind::Spare),
         ("MEMORY", Kind::Spare),
         ("RTT", Kind::Spare),
+        ("VERSION", Kind::Spare),
     ];
     let now_ms = words::now_ms();
     let rows = processes.iter().map(|process| row(process, now_ms));
@@ -132,5 +134,6 @@ fn row(process: &ProcessInfo, now_ms: i64) -> Vec<String> {
         } else {
             format!("{:.1} ms", process.rtt_us as f64 / 1000.0)
         },
+        info.version.unwrap_or_else(none),
     ]
 }

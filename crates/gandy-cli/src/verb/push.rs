@@ -85,7 +85,7 @@ pub(crate) struct PushArgs {
     wait: bool,
 
     /// Wait for at most so long [default: 1m]
-    #[arg(long, value_name = "SPAN", requires = "wait", value_parser = super::look::parse_span)]
+    #[arg(long, value_name = "SPAN", requires = "wait", value_parser = crate::words::parse_some_span)]
     timeout: Option<Duration>,
 
     /// Push one job for each line of standard input

@@ -28,7 +28,7 @@ Exit codes and environment: gandy --help"#;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QueuesArgs {
     /// Look twice, so far apart, and show how fast each queue grows or shrinks
-    #[arg(long, value_name = "SPAN", num_args = 0..=1, default_missing_value = "1s", value_parser = super::look::parse_span)]
+    #[arg(long, value_name = "SPAN", num_args = 0..=1, default_missing_value = "1s", value_parser = crate::words::parse_some_span)]
     rate: Option<Duration>,
 }
 

@@ -113,7 +113,7 @@ async fn run(who: &Who, wish: Wish, common: &Common) -> Result<(), Failure> {
             Wish::Stop => inspect.stop(identity).await,
         };
         sent.map_err(|error| {
-            Failure::from(error).and("Run it again; a signal may be sent twice.")
+            Failure::of_write(error, "Run it again: a signal may be sent twice.")
         })?;
     }
     let left = match who.wait {

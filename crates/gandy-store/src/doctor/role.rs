@@ -89,7 +89,7 @@ const DASHBOARD: &[&str] = &[
     "HGETALL ~@:work",
     "HKEYS ~gandy:fleet",
     "HLEN ~gandy:inflight:@",
-    "HSCAN ~gandy:inflight:@ 0",
+    "HGET ~gandy:inflight:@ 1:default",
     "LINDEX ~queue:default -1",
     "LLEN ~queue:default",
     "LRANGE ~queue:default -1 -1",

@@ -104,19 +104,12 @@ impl Inspect {
         processes: &[ProcessInfo],
     ) -> Result<JobReport, Error> {
         let mut search = Search::until(Instant::now() + within);
-        let mut report = JobReport {
-            jid: jid.to_owned(),
-            sightings: Vec::new(),
-            outcome: self.outcome(jid).await?,
-            // Where a jid is too long for a key's name there is no key.
-            died_aboard: match recovery_id(&named(jid)) == jid {
-                true => self.line.died_aboard(jid).await?,
-                false => Vec::new(),
-            },
-            looked_at: 0,
-            gave_up: false,
-            unread: Vec::new(),
-        };
+        let mut report = JobReport::of_nothing(jid);
+        report.outcome = self.outcome(jid).await?;
+        // Where a jid is too long for a key's name there is no key.
+        if recovery_id(&named(jid)) == jid {
+            report.died_aboard = self.line.died_aboard(jid).await?;
+        }
         let running = of_processes(processes);
         report.at_work(self, &running, &mut search).await?;
         if places.is_empty() {
@@ -140,6 +133,23 @@ impl Inspect {
             report.at_work(self, &running, &mut search.clone()).await?;
             report.outcome = self.outcome(jid).await?;
         }
+        report.looked_at = search.looked_at;
+        report.gave_up = search.gave_up;
+        Ok(report)
+    }
+
+    /// Where it is in flight, and nothing else.
+    pub(super) async fn report_at_work(
+        &self,
+        jid: &str,
+        within: Duration,
+    ) -> Result<JobReport, Error> {
+        let processes = self.processes().await?;
+        let mut search = Search::until(Instant::now() + within);
+        let mut report = JobReport::of_nothing(jid);
+        report
+            .at_work(self, &of_processes(&processes), &mut search)
+            .await?;
         report.looked_at = search.looked_at;
         report.gave_up = search.gave_up;
         Ok(report)
@@ -193,11 +203,23 @@ fn named(jid: &str) -> Vec<u8> {
     serde_json::json!({ "jid": jid }).to_string().into_bytes()
 }
 
-fn may_pass(error: &StoreError) -> bool {
+pub(super) fn may_pass(error: &StoreError) -> bool {
     matches!(error.kind(), Kind::Retry | Kind::Unknown)
 }
 
 impl JobReport {
+    fn of_nothing(jid: &str) -> Self {
+        Self {
+            jid: jid.to_owned(),
+            sightings: Vec::new(),
+            outcome: None,
+            died_aboard: Vec::new(),
+            looked_at: 0,
+            gave_up: false,
+            unread: Vec::new(),
+        }
+    }
+
     /// Looks at who holds or runs it.
     async fn at_work(
         &mut self,
