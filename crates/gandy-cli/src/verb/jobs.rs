@@ -30,7 +30,7 @@ FILTER: terms that a job must fit, all of them. Put them in quotes, the shell ha
   age>1h  age<5m  for how long it is where it is: in a queue since it was enqueued, in retry since it failed, in dead
                   since it died, in schedule since it was created
   attempt>3       the run that comes next, the first is 1; also < >= <= =
-  Mailer          this is in its class or id
+  Mailer          this is in its class or id; with * or ? in it, it must fit the whole of one of the two
   -TERM  !TERM    does not fit that term (-Mailer alone would be a flag: write '!Mailer')
   error:"no reply" and 'no reply' keep spaces; "class:x" in quotes is a text
 
