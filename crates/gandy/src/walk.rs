@@ -12,7 +12,7 @@ use crate::{Error, Inspect, JobInfo, inspect::job_info};
 const SKEW_MS: i64 = 2_000;
 
 /// A walk over the jobs of one place. It holds one page at a time, and ends although jobs keep coming in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Walk {
     pub(crate) inspect: Inspect,
     pub(crate) cursor: Cursor,
