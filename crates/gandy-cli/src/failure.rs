@@ -9,6 +9,8 @@ use crate::printable::printable;
 pub(crate) mod exit {
     pub(crate) const DONE: u8 = 0;
     pub(crate) const FINDINGS: u8 = 1;
+    /// A person was asked and said no: a script's next step must not run as if it were done.
+    pub(crate) const DECLINED: u8 = 1;
     pub(crate) const USAGE: u8 = 2;
     pub(crate) const DATA: u8 = 65;
     pub(crate) const UNAVAILABLE: u8 = 69;

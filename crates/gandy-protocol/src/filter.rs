@@ -28,7 +28,7 @@ pub use parse::FilterError;
 /// | `tag:import` | with this tag; a pattern |
 /// | `age>1h`, `age<5m` | that is where it is for longer or shorter than this |
 /// | `attempt>3` | whose next run is a later one than the third (the first run is 1); also `<`, `>=`, `<=` and `=` |
-/// | `Mailer` | with this somewhere in its class or id |
+/// | `Mailer` | with this somewhere in its class or id; a pattern must fit one of the two as a whole |
 /// | `-TERM`, `!TERM` | that the term does not fit |
 ///
 /// Terms are separated by spaces. Quotes, single or double, keep spaces together and are taken away; within double ones
@@ -135,7 +135,10 @@ impl Test {
             Test::Attempt(order, limit) => order.holds(attempt(job), *limit),
             Test::Word(word) => [job.class(), job.display_class(), job.jid()]
                 .into_iter()
-                .any(|name| name.contains(word.as_str())),
+                .any(|name| match glob::is_pattern(word) {
+                    true => glob::fits(word, name),
+                    false => name.contains(word.as_str()),
+                }),
         }
     }
 }

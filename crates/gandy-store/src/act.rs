@@ -61,7 +61,6 @@ impl Line {
         call.arg(kind)
             .arg(way)
             .arg(grave.jobs_max)
-            .arg(grave.timeout.as_secs())
             .arg(from)
             .arg(to)
             .arg(mark)

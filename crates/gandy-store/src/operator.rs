@@ -71,8 +71,7 @@ impl Line {
             .arg(way)
             .arg(write)
             .arg(queue)
-            .arg(grave.jobs_max)
-            .arg(grave.timeout.as_secs());
+            .arg(grave.jobs_max);
         if let Some(notice) = &notice {
             call.arg(&notice.members).arg(OUTCOME_TTL_S);
         }

@@ -16,7 +16,8 @@ pub enum Act {
     Retry,
     /// It goes away.
     Delete,
-    /// It goes into `dead` as it is. There the limits of [`crate::Grave`] hold: the oldest make room.
+    /// It goes into `dead` as it is. Where that holds as many as [`crate::Grave`] allows, or more, as many of its oldest go as
+    /// came in, and no more; by hand none goes for its age.
     Bury,
     /// It goes to this queue to run now, and names it from then on.
     Move(String),
@@ -80,8 +81,8 @@ fn to_queue(job: &JobInfo, to: Option<&str>, stamps: StampFormat) -> Result<Targ
 /// nothing, and a repeat does what is left.
 #[derive(Debug)]
 pub struct Sweep {
-    walk: Walk,
-    act: Act,
+    pub(crate) walk: Walk,
+    pub(crate) act: Act,
     mark: String,
     /// Of the present page: jobs not acted on yet, and which entries have left it.
     pending: VecDeque<(usize, JobInfo)>,

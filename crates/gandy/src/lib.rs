@@ -38,6 +38,7 @@ mod middleware;
 mod mould;
 #[cfg(feature = "otel")]
 pub mod otel;
+mod preview;
 mod push;
 #[cfg(feature = "worker")]
 mod registry;
@@ -69,6 +70,7 @@ pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};
 pub use listener::{Answer, Listener};
 pub use metrics::METRICS;
+pub use preview::Preview;
 pub use push::Push;
 pub use survey::{QUEUES_MAX, Survey, SurveyedQueue, SurveyedServer, SurveyedSet, Surveyor};
 pub use walk::Walk;

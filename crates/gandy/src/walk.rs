@@ -12,7 +12,7 @@ use crate::{Error, Inspect, JobInfo, inspect::job_info};
 const SKEW_MS: i64 = 2_000;
 
 /// A walk over the jobs of one place. It holds one page at a time, and ends although jobs keep coming in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Walk {
     pub(crate) inspect: Inspect,
     pub(crate) cursor: Cursor,
@@ -91,12 +91,11 @@ impl Walk {
         self.examined
     }
 
-    /// Whether the job came to where it is after the walk had begun, as far as it says so. (Of a queue a walk takes as many
-    /// jobs as there were, the oldest, and asks no clock.)
+    /// Whether the job came to where it is after the walk had begun, as far as it says so. A queue is asked too: a walk
+    /// takes as many of its jobs as there were, and where workers pop meanwhile, those pushed later are among so many.
     #[must_use]
     pub fn is_newer(&self, job: &JobInfo) -> bool {
         let since = match (&job.place, &job.payload) {
-            (Place::Queue(_), _) => None,
             (_, Ok(payload)) => since_ms(job, payload),
             (Place::Dead, Err(_)) => job.at_ms,
             (_, Err(_)) => None,

@@ -30,9 +30,10 @@ FILTER: terms that a job must fit, all of them. Put them in quotes, the shell ha
   age>1h  age<5m  for how long it is where it is: in a queue since it was enqueued, in retry since it failed, in dead
                   since it died, in schedule since it was created
   attempt>3       the run that comes next, the first is 1; also < >= <= =
-  Mailer          this is in its class or id
+  Mailer          this is in its class or id; with * or ? in it, it must fit the whole of one of the two
   -TERM  !TERM    does not fit that term (-Mailer alone would be a flag: write '!Mailer')
-  error:"no reply" and 'no reply' keep spaces; "class:x" in quotes is a text
+  'error:"no reply"'   keeps the space: the outer quotes are for the shell, the inner ones for the filter
+  '"class:x"'          in quotes is a text that is to be found, and no term
 
 JSON
   [{"place":"retry","at_ms":1795398104597,"jid":"…","class":"Mailer","display_class":"Mailer","queue":"default",

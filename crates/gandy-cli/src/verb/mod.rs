@@ -7,6 +7,7 @@ pub(crate) mod busy;
 pub(crate) mod cancel;
 pub(crate) mod clear;
 pub(crate) mod completions;
+mod consent;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod export;
@@ -56,8 +57,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<u8, Failure> {
         Verb::Clear(args) => return clear::run(args, common).await,
         Verb::Pause(args) => pause::pause(args, common).await,
         Verb::Unpause(args) => pause::unpause(args, common).await,
-        Verb::Quiet(args) => signal::quiet(args, common).await,
-        Verb::Stop(args) => signal::stop(args, common).await,
+        Verb::Quiet(args) => return signal::quiet(args, common).await,
+        Verb::Stop(args) => return signal::stop(args, common).await,
         Verb::Export(args) => return export::run(args, common).await,
         Verb::Import(args) => return import::run(args, common).await,
         Verb::Doctor(args) => return doctor::run(args, common).await,

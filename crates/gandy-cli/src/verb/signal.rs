@@ -7,15 +7,16 @@ use gandy::{Inspect, span};
 use serde::Serialize;
 
 use crate::cli::Common;
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::printable::printable;
+use crate::verb::consent;
 use crate::words::parse_span;
 use crate::{document, output};
 
 const EXAMPLES: &str = r#"EXAMPLES
   gandy quiet host:1:0123456789ab                    it takes no more jobs, and goes on with those that it has
   gandy stop host:1:0123456789ab --wait              it ends; waits until it is gone
-  gandy quiet --all --wait --timeout 5m              before a deploy
+  gandy quiet --all --yes --wait --timeout 5m        before a deploy, without being asked
 
 The signals are those of Sidekiq's Web UI. A Gandy worker obeys within a second or two, Ruby's with its next heartbeat
 or the one after (20 s). There is no way back from quiet but a new process. gandy processes shows who is there.
@@ -23,7 +24,7 @@ or the one after (20 s). There is no way back from quiet but a new process. gand
 JSON
   [{"identity":"host:1:0123456789ab","signal":"quiet","obeyed":true}]       obeyed is null without --wait
 
-Exit codes and environment: gandy --help; 75 when the time of --wait is over before all have obeyed"#;
+Exit codes and environment: gandy --help; 1 when the person who was asked said no, and the list is empty then; 75 when the time of --wait is over before all have obeyed"#;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -58,6 +59,10 @@ struct Who {
     #[arg(long)]
     all: bool,
 
+    /// Do not ask, which --all does
+    #[arg(long, short)]
+    yes: bool,
+
     /// Wait until they are quiet, or gone
     #[arg(long)]
     wait: bool,
@@ -80,11 +85,11 @@ struct Row<'a> {
     obeyed: Option<bool>,
 }
 
-pub(crate) async fn quiet(args: &QuietArgs, common: &Common) -> Result<(), Failure> {
+pub(crate) async fn quiet(args: &QuietArgs, common: &Common) -> Result<u8, Failure> {
     run(&args.who, Wish::Quiet, common).await
 }
 
-pub(crate) async fn stop(args: &StopArgs, common: &Common) -> Result<(), Failure> {
+pub(crate) async fn stop(args: &StopArgs, common: &Common) -> Result<u8, Failure> {
     run(&args.who, Wish::Stop, common).await
 }
 
@@ -96,6 +101,15 @@ impl Wish {
         }
     }
 
+    fn question(self, processes: usize) -> String {
+        let todo = match self {
+            Self::Quiet => "Quiet",
+            Self::Stop => "Stop",
+        };
+        let es = if processes == 1 { "" } else { "es" };
+        format!("{todo} all that show themselves, {processes} process{es}")
+    }
+
     fn obeyed(self) -> &'static str {
         match self {
             Self::Quiet => "quiet",
@@ -104,9 +118,23 @@ impl Wish {
     }
 }
 
-async fn run(who: &Who, wish: Wish, common: &Common) -> Result<(), Failure> {
+async fn run(who: &Who, wish: Wish, common: &Common) -> Result<u8, Failure> {
+    // Whoever is named is meant; all of a fleet may be more than somebody thought of.
+    let ask = who.all && !who.yes;
+    consent::needed(
+        !ask,
+        "nobody was told anything",
+        "look first with gandy processes",
+    )?;
     let inspect = common.inspect()?;
     let identities = identities(&inspect, who).await?;
+    if ask && !identities.is_empty() && !consent::ask(&wish.question(identities.len()))? {
+        match common.json {
+            true => document::print(&[(); 0])?,
+            false => output::print("nobody was told anything")?,
+        }
+        return Ok(exit::DECLINED);
+    }
     for identity in &identities {
         let sent = match wish {
             Wish::Quiet => inspect.quiet(identity).await,
@@ -144,7 +172,7 @@ async fn run(who: &Who, wish: Wish, common: &Common) -> Result<(), Failure> {
         }
     }
     if left.is_empty() {
-        return Ok(());
+        return Ok(exit::DONE);
     }
     Err(Failure::unknown(format!(
         "{} of {} not {} after {}; they have the signal and may obey yet. Look with: gandy processes",

@@ -1,9 +1,10 @@
 //! Acts on single jobs by their ids.
 
-use gandy_tests::RedisServer;
+use gandy_tests::{Proc, RedisServer, wait_until};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::gandy;
+use crate::support::{DEADLINE, command, gandy};
 use crate::{RUBY, entries, load, numbers};
 
 fn id(number: u64) -> String {
@@ -91,7 +92,7 @@ fn what_is_not_there_or_cannot_be_done_is_said_and_the_rest_is_done() {
     assert_eq!(
         report,
         json!({"act": "retry", "matched": 3, "done": 2, "gone": 0, "skipped": 1, "refused": 0, "newer": 0,
-            "missing": ["nobody\u{1b}[2J"], "dry_run": false, "interrupted": false})
+            "missing": ["nobody\u{1b}[2J"], "dry_run": false, "interrupted": false, "declined": false, "error": null})
     );
     assert_eq!(numbers(&redis, "queue:default"), [3, 1, 2]);
     // In the place that was named, and nowhere else.
@@ -129,4 +130,50 @@ fn a_job_of_rubys_is_retried_as_its_button_does_and_keeps_its_bytes() {
         assert_eq!(redis.cli(&["EXISTS", "retry"]), "0");
         assert_eq!(redis.cli(&["SMEMBERS", "queues"]), "mailers");
     }
+}
+
+#[test]
+fn an_error_in_the_middle_says_what_was_done_until_then() {
+    let redis = RedisServer::start();
+    load(&redis, "retry", 1, 2);
+    // Whoever is not found in retry is looked for here next.
+    redis.cli(&["SET", "schedule", "no set"]);
+    let args = ["delete", &id(1), &id(9), &id(2), "--json"];
+    let answer = gandy(&redis, &args);
+    assert!(![0, 65].contains(&answer.code), "{answer:?}");
+    let report: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(
+        (&report["matched"], &report["done"]),
+        (&json!(1), &json!(1))
+    );
+    let said = format!("At job {}; those before it are done", id(9));
+    assert!(
+        report["error"].as_str().unwrap().contains(&said),
+        "{report}"
+    );
+    assert!(
+        answer.err.contains(&said) && answer.err.contains("1 job deleted."),
+        "{answer:?}"
+    );
+    assert_eq!(numbers(&redis, "retry"), [2]);
+}
+
+#[test]
+fn ctrl_c_ends_it_between_two_jobs() {
+    let redis = RedisServer::start();
+    load(&redis, "retry", 0, 3_000);
+    let ids: Vec<String> = (0..3_000).map(id).collect();
+    let args: Vec<&str> = ["delete", "--json"]
+        .into_iter()
+        .chain(ids.iter().map(String::as_str))
+        .collect();
+    let gandy = Proc::spawn("gandy", command(&[("REDIS_URL", &redis.url())], &args));
+    wait_until(DEADLINE, "the first to be deleted", || {
+        redis.cli(&["ZCARD", "retry"]) != "3000"
+    });
+    gandy.signal(Signal::SIGINT);
+    assert_eq!(gandy.wait_exit(DEADLINE).code(), Some(130));
+    let report: Value = serde_json::from_str(&gandy.stdout()).unwrap();
+    assert_eq!(report["interrupted"], true);
+    assert_eq!(report["done"], 3_000 - numbers(&redis, "retry").len());
 }

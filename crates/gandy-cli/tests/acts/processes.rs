@@ -4,6 +4,7 @@ use gandy::{Context, Server, Worker, WorkerConfig};
 use gandy_tests::{RedisServer, wait_until_async};
 use serde_json::json;
 
+use crate::sets::asked;
 use crate::support::{DEADLINE, gandy};
 
 #[test]
@@ -61,7 +62,7 @@ async fn a_process_is_told_and_waited_for() {
         format!("{identity} was told\n")
     );
     assert_eq!(
-        gandy(&redis, &["quiet", "--all", "--wait", "--json"]).json(),
+        gandy(&redis, &["quiet", "--all", "--yes", "--wait", "--json"]).json(),
         json!([{"identity": identity, "signal": "quiet", "obeyed": true}])
     );
     assert_eq!(
@@ -69,7 +70,7 @@ async fn a_process_is_told_and_waited_for() {
         format!("{identity} is gone\n")
     );
     worker.stop().await.unwrap();
-    let answer = gandy(&redis, &["stop", "--all"]);
+    let answer = gandy(&redis, &["stop", "--all", "-y"]);
     assert!(
         answer.err.contains("no worker process shows itself"),
         "{answer:?}"
@@ -95,4 +96,35 @@ async fn a_process_is_told_and_waited_for() {
     ] {
         gandy(&redis, wrong).failed(2);
     }
+}
+
+#[test]
+fn all_of_a_fleet_are_told_only_when_somebody_says_yes() {
+    let redis = RedisServer::start();
+    let fleet = ["host:1:aaaaaaaaaaaa", "host:2:bbbbbbbbbbbb"];
+    for identity in fleet {
+        redis.cli(&["SADD", "processes", identity]);
+        redis.cli(&["HSET", identity, "info", "{}", "quiet", "false"]);
+    }
+    let told = || redis.cli(&["KEYS", "*-signals"]).lines().count();
+    for verb in ["stop", "quiet"] {
+        let err = gandy(&redis, &[verb, "--all"]).failed(2);
+        assert!(
+            err.contains("nobody was told anything") && err.contains("--yes"),
+            "{err}"
+        );
+        let (code, out, shown) = asked(&redis, &[verb, "--all"], "n\n");
+        assert_eq!((code, out.as_str()), (1, "nobody was told anything\n"));
+        assert!(shown.contains("2 processes? [y/N]"), "{shown}");
+        let (code, out, _) = asked(&redis, &[verb, "--all", "--json"], "\n");
+        assert_eq!((code, out.as_str()), (1, "[]\n"));
+    }
+    assert_eq!(told(), 0);
+    let (code, out, shown) = asked(&redis, &["stop", "--all"], "y\n");
+    assert_eq!((code, told()), (0, 2), "{out} {shown}");
+    gandy(&redis, &["quiet", "--all", "--yes"]).done();
+    assert_eq!(
+        redis.cli(&["LRANGE", &format!("{}-signals", fleet[0]), "0", "-1"]),
+        "TSTP\nTERM"
+    );
 }

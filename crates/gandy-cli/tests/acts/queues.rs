@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gandy_tests::RedisServer;
+use gandy_tests::{Proc, RedisServer, wait_until};
+use serde_json::Value;
 
-use crate::support::gandy;
+use crate::support::{DEADLINE, command, gandy};
 use crate::{entries, everywhere, load, numbers};
 
 #[test]
@@ -153,4 +154,62 @@ fn workers_and_producers_do_not_disturb_a_walk() {
             .count(),
         0
     );
+}
+
+/// Workers pop what was there and producers push, so that as many jobs as there were at the beginning are others now.
+#[test]
+fn jobs_pushed_after_an_act_on_a_queue_had_begun_stay() {
+    for act in [
+        &["clear", "queue:default"][..],
+        &["delete", "--from", "queue:default", "--all"],
+        &[
+            "move",
+            "--from",
+            "queue:default",
+            "--all",
+            "--to",
+            "queue:low",
+        ],
+    ] {
+        let redis = RedisServer::start();
+        load(&redis, "queue:default", 0, 30);
+        let args = [act, &["--yes", "--rate", "20/s", "--json"]].concat();
+        let running = Proc::spawn("gandy", command(&[("REDIS_URL", &redis.url())], &args));
+        wait_until(DEADLINE, "the first to be acted on", || {
+            redis.cli(&["LLEN", "queue:default"]) != "30"
+        });
+        redis.cli(&["RPOP", "queue:default", "15"]);
+        // A clock of theirs that is five seconds ahead spares the test those seconds.
+        let later = redis
+            .cli(&["TIME"])
+            .lines()
+            .next()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1000
+            + 5_000;
+        for number in 900..915 {
+            let job =
+                format!(r#"{{"class":"A","args":[],"jid":"{number:024}","enqueued_at":{later}}}"#);
+            redis.cli(&["LPUSH", "queue:default", &job]);
+        }
+        assert!(
+            running.wait_exit(DEADLINE).success(),
+            "{}",
+            running.stderr()
+        );
+        let report: Value = serde_json::from_str(&running.stdout()).unwrap();
+        assert_eq!(
+            numbers(&redis, "queue:default"),
+            (900..915).collect::<Vec<_>>(),
+            "{act:?} {report}"
+        );
+        assert!(report["newer"].as_u64() > Some(0), "{act:?} {report}");
+        assert!(
+            running.stderr().contains("came in after it had begun"),
+            "{}",
+            running.stderr()
+        );
+    }
 }

@@ -48,7 +48,10 @@ fn those_that_fit_are_acted_on_in_their_order_and_no_others() {
             "--dry-run",
         ],
     );
-    assert!(dry.err.contains("its oldest 1 will be deleted"), "{dry:?}");
+    assert!(
+        dry.err.contains("up to 1 of its oldest are deleted"),
+        "{dry:?}"
+    );
     redis.cli(&["DEL", "dead"]);
     assert_eq!(
         act(&["bury", "--from", "retry", "--filter", "class:Rare"]).done(),
@@ -258,7 +261,17 @@ fn wishes_that_are_not_whole_are_refused_before_anything_is_done() {
 }
 
 /// Runs it with a person at the terminal who answers so.
-fn asked(redis: &RedisServer, args: &[&str], answer: &str) -> (i32, String, String) {
+pub(crate) fn asked(redis: &RedisServer, args: &[&str], answer: &str) -> (i32, String, String) {
+    asked_while(redis, args, answer, || ())
+}
+
+/// The same; this happens while the question stands.
+fn asked_while(
+    redis: &RedisServer,
+    args: &[&str],
+    answer: &str,
+    meanwhile: impl FnOnce(),
+) -> (i32, String, String) {
     let pty = openpty(None, None).unwrap();
     let url = redis.url();
     let mut command = command(&[("REDIS_URL", &url)], args);
@@ -270,7 +283,16 @@ fn asked(redis: &RedisServer, args: &[&str], answer: &str) -> (i32, String, Stri
     let mut child = command.spawn().unwrap();
     drop(command);
     let mut terminal = File::from(pty.master);
-    terminal.write_all(answer.as_bytes()).unwrap();
+    let mut shown = Vec::new();
+    let mut some = [0; 4096];
+    while !String::from_utf8_lossy(&shown).contains("[y/N]") {
+        match terminal.read(&mut some) {
+            Ok(read) if read > 0 => shown.extend_from_slice(&some[..read]),
+            _ => break,
+        }
+    }
+    meanwhile();
+    let _ = terminal.write_all(answer.as_bytes());
     let mut out = String::new();
     child
         .stdout
@@ -278,7 +300,6 @@ fn asked(redis: &RedisServer, args: &[&str], answer: &str) -> (i32, String, Stri
         .unwrap()
         .read_to_string(&mut out)
         .unwrap();
-    let mut shown = Vec::new();
     let _ = terminal.read_to_end(&mut shown);
     let code = child.wait().unwrap().code().unwrap();
     (code, out, String::from_utf8_lossy(&shown).into_owned())
@@ -290,12 +311,18 @@ fn a_person_is_asked_and_may_say_no() {
     load(&redis, "retry", 1, 2_000);
     let args = ["retry", "--from", "retry", "--filter", "class:Rare"];
     let (code, out, shown) = asked(&redis, &args, "\n");
-    assert_eq!((code, out.as_str()), (0, "nothing was retried\n"));
+    assert_eq!((code, out.as_str()), (1, "nothing was retried\n"));
     assert!(
         shown.contains("Retry 2 jobs of retry that fit class:Rare? [y/N]"),
         "{shown}"
     );
     assert_eq!(numbers(&redis, "retry").len(), 2_000);
+    let (code, out, _) = asked(&redis, &[&args[..], &["--json"]].concat(), "n\n");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &report["declined"], &report["done"]),
+        (1, &json!(true), &json!(0))
+    );
     let (code, out, _) = asked(&redis, &args, "y\n");
     assert_eq!((code, out.as_str()), (0, "2 jobs retried\n"));
     let (code, out, shown) = asked(&redis, &["clear", "queue:default"], "yes\n");
@@ -363,5 +390,113 @@ fn a_rate_is_kept_and_what_comes_in_meanwhile_is_left_alone() {
     assert_eq!(
         numbers(&redis, "queue:default"),
         (1..=40).collect::<Vec<_>>()
+    );
+}
+
+/// The fleet may keep more than the command knows of: what is above its number is not its to take away.
+#[test]
+fn a_bury_by_hand_takes_no_more_out_of_dead_than_it_puts_in() {
+    let redis = RedisServer::start();
+    load(&redis, "dead", 10_000, 10_500);
+    // Older than half a year.
+    redis.cli(&["ZADD", "dead", "1", &entries(&redis, "dead")[0]]);
+    load(&redis, "retry", 1, 7);
+    load(&redis, "queue:default", 8, 1);
+    redis.cli(&["SADD", "queues", "default"]);
+    let answer = gandy(
+        &redis,
+        &["bury", &format!("{:024}", 1), &format!("{:024}", 8)],
+    );
+    assert_eq!(answer.out, "2 jobs buried\n");
+    assert!(
+        answer.err.contains("up to 2 of its oldest are deleted"),
+        "{answer:?}"
+    );
+    assert_eq!(redis.cli(&["ZCARD", "dead"]), "10500");
+    let answer = gandy(
+        &redis,
+        &["bury", "--from", "retry", "--filter", "-arg:7", "--yes"],
+    );
+    assert_eq!(answer.out, "5 jobs buried\n");
+    assert!(
+        answer.err.contains("up to 6 of its oldest are deleted"),
+        "{answer:?}"
+    );
+    assert_eq!(redis.cli(&["ZCARD", "dead"]), "10500");
+    let mut buried = numbers(&redis, "dead");
+    buried.sort_unstable();
+    let expected = (1..=6).chain([8]).chain(10_007..20_500);
+    assert_eq!(buried, expected.collect::<Vec<_>>());
+    // What is there already is not added, and nothing makes room for it.
+    let again = &entries(&redis, "dead")[0];
+    redis.cli(&["ZADD", "retry", "5", again]);
+    let args = ["bury", "--from", "retry", "--filter", "-arg:7", "--yes"];
+    assert_eq!(gandy(&redis, &args).out, "1 job buried\n");
+    assert_eq!(redis.cli(&["ZCARD", "dead"]), "10500");
+    // Below the limit nothing goes, however old it is.
+    redis.cli(&["DEL", "dead"]);
+    redis.cli(&["ZADD", "dead", "1", "old"]);
+    gandy(&redis, &["bury", "--from", "retry", "--all", "--yes"]).done();
+    assert_eq!(redis.cli(&["ZCARD", "dead"]), "2");
+}
+
+/// A person said yes to a number of jobs; those that came while the question stood were not in it.
+#[test]
+fn what_came_while_the_question_stood_is_not_touched() {
+    let redis = RedisServer::start();
+    load(&redis, "retry", 1, 3);
+    load(&redis, "queue:default", 11, 3);
+    let add = |number: u64| {
+        // No stamps, so that only the bound of the count can tell.
+        let job = format!(r#"{{"class":"A","args":[],"jid":"{number:024}"}}"#);
+        redis.cli(&["ZADD", "retry", "4000000000", &job]);
+        redis.cli(&["LPUSH", "queue:default", &job]);
+    };
+    let args = ["delete", "--from", "retry", "--all"];
+    let (code, out, _) = asked_while(&redis, &args, "y\n", || add(900));
+    assert_eq!((code, out.as_str()), (0, "3 jobs deleted\n"));
+    assert_eq!(numbers(&redis, "retry"), [900]);
+    let args = ["clear", "queue:default"];
+    let (code, out, _) = asked_while(&redis, &args, "y\n", || add(901));
+    assert_eq!((code, out.as_str()), (0, "4 jobs deleted\n"));
+    assert_eq!(numbers(&redis, "queue:default"), [901]);
+}
+
+#[test]
+fn a_preview_counts_only_what_can_be_done() {
+    let redis = RedisServer::start();
+    load(&redis, "dead", 1, 2);
+    load(&redis, "queue:default", 3, 1);
+    redis.cli(&["SADD", "queues", "default"]);
+    redis.cli(&["ZADD", "dead", "5", "garbage"]);
+    let retry = ["retry", "--from", "dead", "--all"];
+    let answer = gandy(&redis, &[&retry[..], &["--dry-run"]].concat());
+    assert_eq!(
+        (answer.code, answer.out.as_str()),
+        (65, "2 jobs would be retried\n")
+    );
+    assert!(
+        answer.err.contains("1 job cannot be run and would stay"),
+        "{answer:?}"
+    );
+    let answer = gandy(&redis, &[&retry[..], &["--dry-run", "--json"]].concat());
+    let report: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(
+        (&report["matched"], &report["skipped"]),
+        (&json!(3), &json!(1))
+    );
+    let (code, out, shown) = asked(&redis, &retry, "y\n");
+    assert_eq!((code, out.as_str()), (65, "2 jobs retried\n"));
+    assert!(shown.contains("Retry 2 jobs of dead?"), "{shown}");
+    // By its id too.
+    let waiting = format!("{:024}", 3);
+    let answer = gandy(&redis, &["retry", &waiting, "--dry-run"]);
+    assert_eq!(
+        (answer.code, answer.out.as_str()),
+        (65, "0 jobs would be retried\n")
+    );
+    assert!(
+        answer.err.contains("waits in queue default already"),
+        "{answer:?}"
     );
 }

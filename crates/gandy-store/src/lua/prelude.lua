@@ -26,21 +26,29 @@ local function bury(dead, reasons, now, payload, reason)
   return err
 end
 
+-- Takes entries out of dead, and with each the reason kept for it.
+local function drop(dead, reasons, members)
+  if #members == 0 then return end
+  redis.call('ZREM', dead, unpack(members))
+  if redis.pcall('HLEN', reasons) == 0 then return end
+  for _, member in ipairs(members) do redis.pcall('HDEL', reasons, redis.sha1hex(member)) end
+end
+
+-- By hand: of a dead that is above its limit as many of the oldest go as were added, and none for its age. Who buries one
+-- job has not asked for others to be deleted, and the fleet may keep more than the one who buries knows of.
+local function make_room(dead, reasons, most, added)
+  local excess = math.min(redis.call('ZCARD', dead) - (tonumber(most) - 1), added)
+  if excess > 0 then drop(dead, reasons, redis.call('ZRANGE', dead, 0, excess - 1)) end
+end
+
 -- Sidekiq's trim of dead by age and by rank, its off-by-one included (10,000 keeps 9,999), and with each entry the
 -- reason kept for it. `entries` is how many were buried at most; a little more is removed, so that a set which grew too
 -- large shrinks, but never without bound (I6).
 local function trim(dead, reasons, now, most, seconds, entries)
   local page = math.min(math.max(100, 2 * entries), 1000)
-  local annotated = redis.pcall('HLEN', reasons)
-  local function drop(members)
-    if #members == 0 then return end
-    redis.call('ZREM', dead, unpack(members))
-    if annotated ~= 0 then
-      for _, member in ipairs(members) do redis.pcall('HDEL', reasons, redis.sha1hex(member)) end
-    end
-  end
-  drop(redis.call('ZRANGE', dead, '-inf', '(' .. score(now - tonumber(seconds)), 'BYSCORE', 'LIMIT', 0, page))
+  local before = '(' .. score(now - tonumber(seconds))
+  drop(dead, reasons, redis.call('ZRANGE', dead, '-inf', before, 'BYSCORE', 'LIMIT', 0, page))
   local excess = redis.call('ZCARD', dead) - (tonumber(most) - 1)
-  if excess > 0 then drop(redis.call('ZRANGE', dead, 0, math.min(excess, page) - 1)) end
+  if excess > 0 then drop(dead, reasons, redis.call('ZRANGE', dead, 0, math.min(excess, page) - 1)) end
 end
 

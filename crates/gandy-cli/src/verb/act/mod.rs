@@ -4,12 +4,13 @@
 
 mod by_jid;
 mod chosen;
-mod consent;
 mod pace;
 mod report;
 
+use std::time::Instant;
+
 use clap::Args;
-use gandy::{Act, Grave, Inspect, Kind, Place};
+use gandy::{Act, Acts, Grave, Inspect, Kind, Place, Sweep};
 
 use self::chosen::Of;
 use self::report::{Report, Word};
@@ -18,6 +19,8 @@ use crate::failure::{Failure, exit};
 use crate::interrupt::Interrupt;
 use crate::meter::Meter;
 use crate::printable::printable;
+use crate::verb::consent;
+use crate::words::count;
 use crate::{output, place};
 
 use self::chosen::Chosen;
@@ -25,9 +28,6 @@ pub(crate) use self::chosen::Manner;
 
 /// As many jobs in one step on the server, whatever the pace: 500 retries of a million took Redis 4 ms, 200 take less than 2.
 const STEP: usize = 200;
-
-/// As many entries are looked at together when they are only counted.
-const PAGE: usize = 500;
 
 const TAIL: &str = r#"
 --from acts on all jobs of a set that a filter fits; gandy jobs --help says what filters are made of, and gandy jobs SET
@@ -37,9 +37,10 @@ come in after it has begun are left alone.
 
 JSON
   {"act":"retry","matched":120,"done":118,"gone":2,"skipped":0,"refused":0,"newer":0,"missing":[],"dry_run":false,
-    "interrupted":false}
+    "interrupted":false,"declined":false,"error":null}
   gone: somebody else took them in between. skipped: they are no jobs, or wait in that queue already. refused: Redis
   could not write them where they should go. newer: came in meanwhile. missing: ids that were found nowhere.
+  declined: a person said no; then it ends with exit code 1. error: what ended it early, in words.
 
 Exit codes and environment: gandy --help"#;
 
@@ -76,7 +77,7 @@ pub(crate) struct DeleteArgs {
 #[derive(Debug, Args)]
 #[command(after_help = with_tail("  gandy bury b5de70b63090decd6440fd9e
   gandy bury --from retry --filter 'class:Import attempt>5'
-dead keeps the youngest 10,000 entries for six months, as Sidekiq's; older ones make room.
+Where dead holds 9,999 entries or more, each job that is buried takes the place of the oldest one there.
 "))]
 pub(crate) struct BuryArgs {
     #[command(flatten)]
@@ -150,7 +151,11 @@ async fn run(of: &Chosen, act: &Act, common: &Common) -> Result<u8, Failure> {
 
 /// Told before anything is looked at: nobody is there to be asked.
 pub(crate) fn needed(manner: &Manner, act: &Act) -> Result<(), Failure> {
-    consent::needed(manner, &Word::of(act))
+    consent::needed(
+        manner.yes || manner.dry_run,
+        &format!("nothing was {}", Word::of(act).done),
+        "--dry-run to see how many jobs that is",
+    )
 }
 
 /// An act on all that fit.
@@ -176,23 +181,24 @@ impl Sweeping<'_> {
             .await?;
         let size = self.inspect.size(self.place).await?;
         if self.manner.dry_run || !self.manner.yes {
-            let (matched, newer) = self.count(size).await?;
-            report.acts.matched = matched;
-            report.acts.newer = newer;
-            self.warn_of_a_full_grave(matched).await?;
+            report.acts = self.count(&sweep, size).await?;
+            let able = report.acts.matched - report.acts.skipped;
+            warn_of_a_full_grave(self.inspect, self.act, able).await?;
             if self.manner.dry_run {
                 report.dry_run = true;
                 return Ok(report);
             }
-            if matched == 0 || !consent::ask(word, matched, self.what)? {
-                report.declined = matched > 0;
+            if able == 0 {
                 return Ok(report);
             }
-            // Meanwhile a person has thought about it.
-            sweep = self
-                .inspect
-                .sweep(self.place, self.filter.cloned(), self.act.clone())
-                .await?;
+            // What comes in while a person thinks about it is beyond the bound of what was counted.
+            let question = format!("{} {} of {}", word.todo, count(able, "job"), self.what);
+            if !consent::ask(&question)? {
+                report.declined = true;
+                return Ok(report);
+            }
+        } else {
+            warn_of_a_full_grave(self.inspect, self.act, size).await?;
         }
         let interrupt = Interrupt::listen()?;
         let mut meter = Meter::new(Some(size));
@@ -203,6 +209,7 @@ impl Sweeping<'_> {
                 break;
             }
             let before = sweep.so_far();
+            pace.begin(Instant::now());
             match sweep.step(pace.most(STEP)).await {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -222,49 +229,40 @@ impl Sweeping<'_> {
             let after = sweep.so_far();
             meter.show(sweep.examined(), after.done, word.done);
             let acted = after.done + after.gone - before.done - before.gone;
-            interrupt.sleep(pace.pause(acted)).await;
+            interrupt.sleep(pace.pause(acted, Instant::now())).await;
         }
         meter.end();
         report.acts = sweep.so_far();
         Ok(report)
     }
 
-    /// Burying many pushes as many out of `dead`, and those are gone.
-    async fn warn_of_a_full_grave(&self, matched: u64) -> Result<(), Failure> {
-        if *self.act != Act::Bury || matched == 0 {
-            return Ok(());
-        }
-        // As Sidekiq counts: of 10,000 one place stays free.
-        let room = Grave::default().jobs_max - 1;
-        let over = (self.inspect.size(&Place::Dead).await? + matched).saturating_sub(room);
-        if over > 0 {
-            output::note(&format!(
-                "dead keeps {room} entries: its oldest {over} will be deleted to make room; gandy export dead keeps them"
-            ));
-        }
-        Ok(())
-    }
-
-    /// How many fit, and how many more came in since.
-    async fn count(&self, size: u64) -> Result<(u64, u64), Failure> {
-        if self.filter.is_none() {
-            return Ok((size, 0));
-        }
+    /// How many fit, how many of them it cannot be done with, and how many more came in since.
+    async fn count(&self, sweep: &Sweep, size: u64) -> Result<Acts, Failure> {
         let mut meter = Meter::new(Some(size));
-        let mut walk = self
-            .inspect
-            .walk(self.place, self.filter.cloned(), false)
-            .await?;
-        let (mut matched, mut newer) = (0, 0);
-        while let Some(found) = walk.next(PAGE).await? {
-            let new = found.iter().filter(|job| walk.is_newer(job)).count() as u64;
-            newer += new;
-            matched += found.len() as u64 - new;
-            meter.show(walk.examined(), matched, "fit");
+        let mut preview = sweep.preview();
+        while preview.step().await? {
+            meter.show(preview.examined(), preview.so_far().matched, "fit");
         }
         meter.end();
-        Ok((matched, newer))
+        Ok(preview.so_far())
     }
+}
+
+/// Burying where `dead` is full pushes as many out of it, and those are gone. `most` jobs are buried, or fewer.
+async fn warn_of_a_full_grave(inspect: &Inspect, act: &Act, most: u64) -> Result<(), Failure> {
+    if *act != Act::Bury || most == 0 {
+        return Ok(());
+    }
+    // As Sidekiq counts: of 10,000 one place stays free.
+    let room = Grave::default().jobs_max - 1;
+    let held = inspect.size(&Place::Dead).await?;
+    let over = (held + most).saturating_sub(room).min(most);
+    if over > 0 {
+        output::note(&format!(
+            "dead holds {held} entries, and {room} are its limit: up to {over} of its oldest are deleted to make room; gandy export dead keeps them"
+        ));
+    }
+    Ok(())
 }
 
 /// Words of a filter or a set as a person may see them.
@@ -278,6 +276,7 @@ fn code(report: &Report) -> u8 {
         Report {
             interrupted: true, ..
         } => exit::INTERRUPTED,
+        Report { declined: true, .. } => exit::DECLINED,
         Report { missing, acts, .. }
             if !missing.is_empty() || acts.skipped > 0 || acts.refused > 0 =>
         {

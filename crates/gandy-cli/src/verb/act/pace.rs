@@ -27,16 +27,15 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: Option<Rate>,
-    began: Instant,
-    acted: u64,
+    /// When the next step is due.
+    next: Instant,
 }
 
 impl Pace {
     pub(super) fn new(rate: Option<Rate>) -> Self {
         Self {
             rate,
-            began: Instant::now(),
-            acted: 0,
+            next: Instant::now(),
         }
     }
 
@@ -48,14 +47,20 @@ impl Pace {
         }
     }
 
+    /// A step begins now. Time in which nothing was done (a long look for jobs that fit, a process that was stopped) is not
+    /// made up for: what came of that was a burst as large as the time was long.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.next = self.next.max(now);
+    }
+
     /// How long to wait after a step with so many jobs.
-    pub(super) fn pause(&mut self, acted: u64) -> Duration {
+    pub(super) fn pause(&mut self, acted: u64, now: Instant) -> Duration {
         let Some(Rate(rate)) = self.rate else {
             return Duration::ZERO;
         };
-        self.acted += acted;
-        let due = Duration::try_from_secs_f64(self.acted as f64 / rate).unwrap_or(Duration::MAX);
-        due.saturating_sub(self.began.elapsed())
+        let takes = Duration::try_from_secs_f64(acted as f64 / rate).unwrap_or(Duration::MAX);
+        self.next = self.next.checked_add(takes).unwrap_or(self.next);
+        self.next.saturating_duration_since(now)
     }
 }
 
@@ -86,8 +91,27 @@ mod tests {
         let most = |per_second| Pace::new(Some(Rate(per_second))).most(500);
         assert_eq!([most(0.1), most(50.0), most(1e9)], [1, 5, 500]);
         assert_eq!(Pace::new(None).most(500), 500);
+    }
+
+    #[test]
+    fn time_in_which_nothing_was_done_is_not_made_up_for() {
+        let began = Instant::now();
+        let at = |ms| began + Duration::from_millis(ms);
         let mut pace = Pace::new(Some(Rate(10.0)));
-        let pause = pace.pause(5);
-        assert!(pause > Duration::from_millis(300) && pause <= Duration::from_millis(500));
+        pace.next = began;
+        let mut step = |from, acted, to| {
+            pace.begin(at(from));
+            pace.pause(acted, at(to)).as_millis()
+        };
+        assert_eq!(step(0, 5, 100), 400, "the step's own time counts");
+        assert_eq!(step(500, 5, 550), 450);
+        // A minute's look, and then as fast as ever.
+        assert_eq!(step(1_000, 0, 61_000), 0);
+        assert_eq!(step(61_000, 1, 61_010), 90);
+        assert_eq!(step(61_100, 1, 61_110), 90);
+        // A step that Redis kept for a minute.
+        assert_eq!(step(61_200, 1, 121_200), 0);
+        assert_eq!(step(121_200, 1, 121_200), 100);
+        assert_eq!(Pace::new(None).pause(1_000_000, at(0)), Duration::ZERO);
     }
 }

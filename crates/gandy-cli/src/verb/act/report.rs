@@ -55,6 +55,8 @@ struct Document<'a> {
     missing: &'a [String],
     dry_run: bool,
     interrupted: bool,
+    declined: bool,
+    error: Option<&'a str>,
 }
 
 impl Report {
@@ -95,6 +97,8 @@ impl Report {
                 missing: &self.missing,
                 dry_run: self.dry_run,
                 interrupted: self.interrupted,
+                declined: self.declined,
+                error: self.failure.as_ref().map(|failure| failure.text.as_str()),
             })
         } else {
             output::print(&done)
@@ -109,7 +113,10 @@ impl Report {
     fn summary(&self) -> String {
         let jobs = |number| count(number, "job");
         if self.dry_run {
-            return format!("{} would be {}", jobs(self.acts.matched), self.word.done);
+            let Acts {
+                matched, skipped, ..
+            } = self.acts;
+            return format!("{} would be {}", jobs(matched - skipped), self.word.done);
         }
         if self.declined {
             return format!("nothing was {}", self.word.done);
@@ -138,9 +145,10 @@ impl Report {
                 jobs(newer)
             ));
         }
+        let stay = if self.dry_run { "would stay" } else { "stayed" };
         if skipped > 0 {
             output::complain(&format!(
-                "{} cannot be run and stayed: not a job, or waiting in that queue already",
+                "{} cannot be run and {stay}: not a job, or waiting in that queue already",
                 jobs(skipped)
             ));
         }
