@@ -145,7 +145,7 @@ mod tests {
             portions(tokens).into_iter().map(numbers).collect()
         };
         const MB: usize = 1 << 20;
-        assert_eq!(of(&[]), [[]; 0]);
+        assert!(of(&[]).is_empty());
         assert_eq!(of(&[MB, MB, 2 * MB, 1]), [vec![1, 2, 3], vec![4]]);
         assert_eq!(of(&[1, 64 * MB, 1]), [[1], [2], [3]]);
         assert_eq!(of(&[1, 64 * MB + 1, 1]), [[1, 3]]);
