@@ -61,11 +61,11 @@ OUTPUT
   or without --json one document a line.
 
 EXIT CODES
-  0 done, 1 what gandy doctor found wrong, a process of gandy dev that ended by itself, or nothing done since the person
-  who was asked said no (for job, cancel and push --wait see their help), 2 wrong command line or settings, 65 bad input
-  data, 69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output not written,
-  75 a push, act or repair without an answer: it may have been done; or a wait that was too short, 77 Redis refused,
-  130 interrupted, after the step that was being done"#;
+  0 done, 1 what gandy doctor found wrong, a process of gandy dev that ended by itself, or nothing done since the
+  person who was asked said no (for job, cancel and push --wait see their help), 2 wrong command line or settings,
+  65 bad input data, 69 Redis unavailable (nothing was done), 70 a bug in gandy, 74 input could not be read or output
+  not written, 75 a push, act or repair without an answer: it may have been done; or a wait that was too short,
+  77 Redis refused, 130 interrupted, after the step that was being done"#;
 
 /// Push background jobs, look at queues, sets and worker processes in Redis, and repair what is wrong there.
 #[derive(Debug, Parser)]

@@ -24,7 +24,8 @@ or the one after (20 s). There is no way back from quiet but a new process. gand
 JSON
   [{"identity":"host:1:0123456789ab","signal":"quiet","obeyed":true}]       obeyed is null without --wait
 
-Exit codes and environment: gandy --help; 1 when the person who was asked said no, and the list is empty then; 75 when the time of --wait is over before all have obeyed"#;
+Exit codes and environment: gandy --help; 1 when the person who was asked said no (the list is empty then); 75 when the
+time of --wait is over before all have obeyed"#;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
