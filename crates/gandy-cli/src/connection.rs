@@ -1,5 +1,7 @@
 //! Which Redis and which keys the command line and the environment mean.
 
+use std::collections::HashMap;
+
 use gandy::doctor::Doctor;
 use gandy::{Client, Inspect, Server, Surveyor, TlsFiles};
 
@@ -7,6 +9,7 @@ use crate::cli::Common;
 use crate::failure::Failure;
 use crate::printable::printable;
 use crate::settings::{self, Redis};
+use crate::writing::{self, Raw, Writing};
 
 /// The largest payload that is pushed, as the library has it.
 pub(crate) const MAX_PAYLOAD: usize = 1 << 20;
@@ -21,6 +24,7 @@ impl Common {
             .server(self.server()?)
             .namespace(self.namespace())
             .max_payload(MAX_PAYLOAD)
+            .stamps(self.settings.writing.stamps())
             .connect()
             .await?;
         Ok(client)
@@ -28,7 +32,7 @@ impl Common {
 
     /// A view that connects when it is first used.
     pub(crate) fn inspect(&self) -> Result<Inspect, Failure> {
-        Ok(Inspect::new(self.server()?, self.namespace())?)
+        self.view(self.server()?)
     }
 
     /// One that sees the fleet as numbers.
@@ -38,8 +42,14 @@ impl Common {
 
     /// The same for acts, which run scripts or the functions that are installed.
     pub(crate) fn acts(&self, functions: bool) -> Result<Inspect, Failure> {
-        let server = self.server()?.with_functions(functions);
-        Ok(Inspect::new(server, self.namespace())?)
+        self.view(self.server()?.with_functions(functions))
+    }
+
+    fn view(&self, server: Server) -> Result<Inspect, Failure> {
+        let writing = self.settings.writing;
+        Ok(Inspect::new(server, self.namespace())?
+            .with_grave(writing.grave())
+            .with_stamps(writing.stamps()))
     }
 
     /// One that looks for what is wrong; repairs run scripts, or the functions that are installed.
@@ -48,7 +58,7 @@ impl Common {
         Ok(Doctor::new(server, self.namespace())?)
     }
 
-    /// Reads what flags leave open: the environment's namespace, and the file. An empty variable counts as not set, as
+    /// Reads what flags leave open: the environment's namespace and way of writing, and the file. An empty variable counts as not set, as
     /// for gandy-worker.
     pub(crate) fn settle(&mut self) -> Result<(), Failure> {
         self.settings = settings::load(self.config.as_deref())?;
@@ -58,6 +68,7 @@ impl Common {
             })?;
             self.settings.namespace = Some(namespace);
         }
+        self.settings.writing = environment()?.over(self.settings.writing);
         Ok(())
     }
 
@@ -89,6 +100,26 @@ impl Common {
     pub(crate) fn namespace(&self) -> &str {
         let namespace = self.namespace.as_ref().or(self.settings.namespace.as_ref());
         namespace.map_or("", String::as_str)
+    }
+}
+
+/// How to write, as the environment says it.
+fn environment() -> Result<Writing, Failure> {
+    let name = |key: &str| format!("GANDY_{}", key.to_ascii_uppercase());
+    let mut texts = HashMap::new();
+    for key in writing::KEYS {
+        if let Some(text) = variable(&name(key))? {
+            texts.insert(key, text);
+        }
+    }
+    let mut problems = Vec::new();
+    let writing = Writing::read(
+        |key| texts.get(key).map(|text| Raw::Text(text)),
+        |key, why| problems.push(printable(&format!("environment {}: {why}", name(key)))),
+    );
+    match problems.is_empty() {
+        true => Ok(writing),
+        false => Err(Failure::usage(problems.join("\n"))),
     }
 }
 

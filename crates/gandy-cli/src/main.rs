@@ -29,6 +29,7 @@ mod table;
 mod top;
 mod verb;
 mod words;
+mod writing;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! The file of gandy-worker, of which the command reads the keys that say where Redis is: found by the same rule, with the
-//! same keys, and refused with the same words (`tests/settings.rs` holds both to that). What else stands there is the
-//! worker's business.
+//! The file of gandy-worker, of which the command reads the keys that say where Redis is and how jobs are written there:
+//! found by the same rule, with the same keys, and refused with the same words (`tests/settings.rs` holds both to that; to
+//! share the code would bring the worker's HTTP client into the command). What else stands there is the worker's business.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::cli::Url;
 use crate::failure::Failure;
 use crate::printable::printable;
+use crate::writing::{Raw, Writing, shown};
 
 /// The file that is read when none is named, if it is there.
 const FILE: &str = "gandy.toml";
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) redis: Option<Redis>,
     pub(crate) tls: TlsFiles,
     pub(crate) namespace: Option<String>,
+    pub(crate) writing: Writing,
 }
 
 /// Where the URL stands.
@@ -132,6 +134,11 @@ fn read(path: &Path, text: &str) -> Result<Settings, Vec<String>> {
         key: file_of("redis_tls_key"),
     };
     let namespace = reader.text("namespace", namespace);
+    let table = reader.table;
+    let writing = Writing::read(
+        |key| Some(Raw::Toml(table.get(key)?.get_ref())),
+        |key, why| reader.note(reader.offset(key), key, why),
+    );
     if !reader.problems.is_empty() {
         return Err(reader.in_order());
     }
@@ -139,6 +146,7 @@ fn read(path: &Path, text: &str) -> Result<Settings, Vec<String>> {
         redis: url.map(Redis::Here).or(file.map(Redis::InFile)),
         tls,
         namespace,
+        writing,
     })
 }
 
@@ -192,17 +200,5 @@ impl Reader<'_> {
             .into_iter()
             .map(|(_, _, words)| words)
             .collect()
-    }
-}
-
-fn shown(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("the string \"{text}\""),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(_) => "a date".to_owned(),
-        DeValue::Array(_) => "an array".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
     }
 }

@@ -154,6 +154,13 @@ impl Payload {
         self.field(name).and_then(Stamp::from_json)
     }
 
+    /// Since when it waits for a worker, milliseconds since the epoch: since it was enqueued, or where it does not say that
+    /// since it was created.
+    pub fn waits_since_ms(&self) -> Option<i64> {
+        let since = self.stamp("enqueued_at");
+        Some(since.or_else(|| self.stamp("created_at"))?.millis())
+    }
+
     /// Whether its producer asked for its outcome (`"gandy_notify":true`), which is then written in the step that ends
     /// its run.
     pub fn notifies(&self) -> bool {

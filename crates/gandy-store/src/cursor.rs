@@ -2,13 +2,18 @@
 //! page makes anybody wait.
 //!
 //! A walk ends although its place grows: of a sorted set it knows the last entry at its start and goes no further, of a
-//! queue how many there were. An entry that stays where it is all the while is met once; what comes in meanwhile may be.
+//! queue how many there were. An entry that stays where it is all the while is met; of a set once, of a queue again only
+//! where all of the page before it were taken out by somebody else. What comes in meanwhile may be met.
 //!
 //! Not here: what is done with the entries (`act`), and single pages by number (`place`).
 
 use std::cmp::Ordering;
 
-use crate::{Entry, Line, Place, StoreError};
+use crate::{
+    Entry, Line, Place, StoreError,
+    hunt::{Hunt, Look},
+    trail::{Sight, Trail},
+};
 
 /// Entries of the first page. The size of an entry is known only after it was read (I12).
 const FIRST: usize = 16;
@@ -16,6 +21,10 @@ const FIRST: usize = 16;
 const MOST: usize = 500;
 /// A page becomes larger while it stays below this many bytes.
 const BYTES: usize = 256 << 10;
+
+/// Among so many entries beyond its place is an entry looked for that was not found before it: workers that stop give back
+/// what they had claimed.
+const GIVEN_BACK: usize = 4 * MOST;
 
 /// Where a walk stands.
 #[derive(Debug, Clone)]
@@ -46,11 +55,10 @@ struct Set {
 struct List {
     /// Landed jobs are popped first, so they come first here too.
     landing: bool,
-    /// How many at the right end were met and left there, and the leftmost of them.
-    kept: usize,
-    anchor: Option<Vec<u8>>,
+    /// What was met and left there.
+    trail: Trail,
     /// The same before the present page.
-    before: (usize, Option<Vec<u8>>),
+    before: Trail,
     /// Entries still to be met: in the landing list, in the queue.
     left: [usize; 2],
 }
@@ -78,6 +86,13 @@ impl Set {
     }
 }
 
+impl List {
+    /// The walk goes on behind a mark, and what it meets again there is to be met on top of the rest.
+    fn back_to(&mut self, sight: Sight, kept: usize) {
+        self.left[usize::from(!self.landing)] += self.trail.back_to(sight, kept);
+    }
+}
+
 impl Cursor {
     /// The place that is walked over.
     #[must_use]
@@ -91,11 +106,10 @@ impl Cursor {
         match &mut self.at {
             At::Set(set) => set.index = set.index.saturating_sub(count),
             At::List(list) => {
-                let kept = page.iter().zip(gone).rev().find(|(_, gone)| !**gone);
-                let (before, anchor) = std::mem::take(&mut list.before);
-                list.kept = before + page.len() - count;
-                list.anchor = kept.map(|(entry, _)| entry.bytes.clone()).or(anchor);
-                list.before = (list.kept, list.anchor.clone());
+                let kept = page.iter().zip(gone).filter(|(_, gone)| !**gone);
+                let kept: Vec<&[u8]> = kept.map(|(entry, _)| &*entry.bytes).collect();
+                list.before.extend(kept.into_iter());
+                list.trail = list.before.clone();
             }
         }
     }
@@ -107,12 +121,13 @@ impl Cursor {
                 list: None,
             },
             At::List(list) => {
-                let length = list.kept - list.before.0;
+                let (kept, before) = (list.trail.kept(), list.before.kept());
+                let length = kept - before;
                 // Workers pop while the step is on its way, so that entries stand further to the right than they were.
-                let last = list.before.0.saturating_sub((2 * length).max(20)) + 1;
+                let last = before.saturating_sub((2 * length).max(20)) + 1;
                 Part {
                     key: self.list_key(line, list.landing),
-                    list: Some((-(list.kept as i64), -(last as i64))),
+                    list: Some((-(kept as i64), -(last as i64))),
                 }
             }
         }
@@ -156,9 +171,8 @@ impl Line {
                 }
                 At::List(List {
                     landing: true,
-                    kept: 0,
-                    anchor: None,
-                    before: (0, None),
+                    trail: Trail::default(),
+                    before: Trail::default(),
                     left,
                 })
             }
@@ -206,7 +220,7 @@ impl Line {
     }
 
     /// The page behind `set.after`. One entry before it is read too: only where that was met already, nothing between was
-    /// missed. Otherwise the place is searched, in a few steps since entries hardly move far between two pages.
+    /// missed. Otherwise the place is searched.
     async fn page_of_set(
         &self,
         place: &Place,
@@ -217,46 +231,29 @@ impl Line {
         let Some(until) = &set.until else {
             return Ok((Vec::new(), next));
         };
-        let (mut low, mut high, mut stride) = (0, None, count);
-        let mut guess = set.index;
+        let mut hunt = Hunt::new(set.index, count + 1);
         loop {
-            let from = guess.saturating_sub(1);
-            let wanted = count + 1;
-            let mut page = self.ranked(place, set.youngest_first, from, wanted).await?;
-            let whole = page.len() == wanted;
+            let from = hunt.from();
+            let mut page = self
+                .ranked(place, set.youngest_first, from, count + 1)
+                .await?;
             let met = match &set.after {
                 Some(after) => {
                     page.partition_point(|entry| set.order(entry, after) != Ordering::Greater)
                 }
                 None => 0,
             };
-            if met == 0 && from > 0 {
-                // What comes next stands further to the front.
-                high = Some(from);
-                guess = match low < from {
-                    true => from.saturating_sub(stride).max(low + (from - low) / 2),
-                    false => from.saturating_sub(stride),
-                };
-                if low >= from {
-                    low = 0;
-                }
-            } else if met == page.len() && whole {
-                low = from + met;
-                guess = match high {
-                    Some(high) if high > low => low + (high - low) / 2 + 1,
-                    _ => low + stride,
-                };
-            } else {
-                page.drain(..met);
-                page.truncate(count);
-                next.index = from + met + page.len();
-                page.retain(|entry| set.order(entry, until) != Ordering::Greater);
-                if let Some(last) = page.last() {
-                    next.after = Some(last.clone());
-                }
-                return Ok((page, next));
+            if hunt.saw(page.len(), met) == Look::Elsewhere {
+                continue;
             }
-            stride = stride.saturating_mul(4);
+            page.drain(..met);
+            page.truncate(count);
+            next.index = from + met + page.len();
+            page.retain(|entry| set.order(entry, until) != Ordering::Greater);
+            if let Some(last) = page.last() {
+                next.after = Some(last.clone());
+            }
+            return Ok((page, next));
         }
     }
 
@@ -302,16 +299,15 @@ impl Line {
             };
             if !page.is_empty() {
                 list.left[usize::from(!list.landing)] -= page.len();
-                list.before = (list.kept, list.anchor.take());
-                list.kept += page.len();
-                list.anchor = page.last().map(|entry| entry.bytes.clone());
+                list.before = list.trail.clone();
+                list.trail.extend(page.iter().map(|entry| &*entry.bytes));
                 return Ok((page, list));
             }
             if !list.landing {
                 return Ok((page, list));
             }
             list.landing = false;
-            (list.kept, list.anchor) = (0, None);
+            list.trail = Trail::default();
         }
     }
 
@@ -324,45 +320,69 @@ impl Line {
     ) -> Result<Vec<Entry>, StoreError> {
         let entry = |bytes| Entry { bytes, score: None };
         loop {
-            let kept = list.kept;
-            // With the anchor itself, if there is one.
+            let kept = list.trail.kept();
+            // With the last that was met, if there is one.
             let mut page = self
                 .right_part(key, kept.saturating_sub(1), count + usize::from(kept > 0))
                 .await?;
-            let Some(anchor) = list.anchor.as_ref().filter(|_| kept > 0) else {
+            if kept == 0 {
                 return Ok(page.into_iter().map(entry).collect());
-            };
-            if let Some(at) = page.iter().position(|bytes| bytes == anchor) {
+            }
+            if let Some(sight) = list.trail.sight(&page).filter(|sight| sight.is_last()) {
                 // Given-back jobs are put in at the right end and push all others to the left.
-                list.kept += at;
-                page.drain(..=at);
-                if page.is_empty() && at > 0 {
+                list.back_to(sight, kept + sight.at);
+                page.drain(..=sight.at);
+                if page.is_empty() && sight.at > 0 {
                     continue;
                 }
                 return Ok(page.into_iter().map(entry).collect());
             }
-            // Some were popped: the anchor stands further to the right, or is gone, and with it all that was met.
-            list.kept = self.find_from_left(key, kept - 1, anchor).await?;
+            match self.find_mark(key, &list.trail).await? {
+                Some((sight, kept)) => list.back_to(sight, kept),
+                // All that was met was popped.
+                None => list.trail = Trail::default(),
+            }
         }
     }
 
-    /// How many entries from the right end up to and with the leftmost one of these bytes, among the last `within`.
-    async fn find_from_left(
+    /// The leftmost mark of a trail that is still there, and how many entries there are up to and with it. It stands further to
+    /// the right where others pop, further to the left where many were given back.
+    async fn find_mark(
         &self,
         key: &str,
-        within: usize,
-        bytes: &[u8],
-    ) -> Result<usize, StoreError> {
-        let mut end = within;
-        while end > 0 {
+        trail: &Trail,
+    ) -> Result<Option<(Sight, usize)>, StoreError> {
+        let kept = trail.kept();
+        let mut found = None;
+        let mut end = kept;
+        while end > 0 && found.is_none() {
             let begin = end.saturating_sub(MOST);
-            let page = self.right_part(key, begin, end - begin).await?;
-            if let Some(at) = page.iter().rposition(|other| other == bytes) {
-                return Ok(begin + at + 1);
-            }
+            found = self.look(key, trail, begin, end - begin).await?;
             end = begin;
         }
-        Ok(0)
+        if found.is_some_and(|(sight, _): (Sight, usize)| sight.is_last()) {
+            return Ok(found);
+        }
+        for window in 0..GIVEN_BACK / MOST {
+            let other = self.look(key, trail, kept + window * MOST, MOST).await?;
+            found = match (found, other) {
+                (Some((one, _)), Some((other, _))) if !other.is_behind(one) => found,
+                (_, Some(other)) => Some(other),
+                (found, None) => found,
+            };
+        }
+        Ok(found)
+    }
+
+    async fn look(
+        &self,
+        key: &str,
+        trail: &Trail,
+        from: usize,
+        count: usize,
+    ) -> Result<Option<(Sight, usize)>, StoreError> {
+        let part = self.right_part(key, from, count).await?;
+        Ok(trail.sight(&part).map(|sight| (sight, from + sight.at + 1)))
     }
 
     /// `count` entries of a list from position `from`, both counted from its right end.

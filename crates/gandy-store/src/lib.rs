@@ -31,6 +31,7 @@ mod error;
 mod functions;
 mod health;
 mod heartbeat;
+mod hunt;
 mod inspect;
 mod landing;
 mod lanes;
@@ -65,6 +66,7 @@ mod tallies;
 mod tls;
 mod tls_files;
 mod trace;
+mod trail;
 #[cfg(feature = "tls")]
 mod trust;
 mod walk;

@@ -6,7 +6,7 @@ use gandy_protocol::Filter;
 use gandy_store::{Entry, Place, Presence};
 use serde::Deserialize;
 
-use crate::{Error, Inspect, JobInfo, inspect::job_info, walk::age_in_queue};
+use crate::{Error, Inspect, JobInfo};
 
 /// A job that a process holds. Its place is the queue that it was claimed from. Its `Debug` leaves the arguments out.
 #[derive(Debug, Clone)]
@@ -36,13 +36,7 @@ impl Inspect {
         limit: usize,
     ) -> Result<Vec<HeldJob>, Error> {
         let now_ms = self.line.now_us().await? / 1000;
-        let fits = |job: &JobInfo| match (filter, &job.payload) {
-            (None, _) => true,
-            (Some(filter), Ok(payload)) => {
-                filter.matches(payload, || age_in_queue(payload, now_ms))
-            }
-            (Some(_), Err(_)) => false,
-        };
+        let fits = |job: &JobInfo| filter.is_none_or(|filter| job.fits(filter, now_ms));
         let mut found = Vec::new();
         let mut ours = HashSet::new();
         let mut holders = self.line.fleet().await?;
@@ -94,5 +88,5 @@ impl Inspect {
 }
 
 fn held_job(queue: String, bytes: Vec<u8>) -> JobInfo {
-    job_info(&Place::Queue(queue), Entry { bytes, score: None })
+    JobInfo::new(&Place::Queue(queue), Entry { bytes, score: None })
 }

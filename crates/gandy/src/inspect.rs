@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 use gandy_protocol::{Keys, Payload, StampFormat};
 use gandy_store::{Entry, Grave, Line, Place, ProcessRow, Server, StoreError, Totals};
 
-use crate::{Act, Error};
+use crate::{Act, Error, JobInfo};
 
 mod health;
 
@@ -33,21 +33,6 @@ pub struct QueueInfo {
     /// By how many jobs a second what waits and what is in flight grew, or (below 0) shrank, between two looks
     /// ([`Inspect::queues_over`]).
     pub rate: Option<f64>,
-}
-
-/// A job as it stands in a queue or a set. Its `Debug` leaves the arguments out.
-#[derive(Clone)]
-pub struct JobInfo {
-    /// Where it is.
-    pub place: Place,
-    /// Its exact bytes.
-    pub bytes: Vec<u8>,
-    /// When it is due (or, in `dead`, when it died), milliseconds since the epoch.
-    pub at_ms: Option<i64>,
-    /// Its exact score in a set: the same in seconds.
-    pub score: Option<f64>,
-    /// The parsed job, or why it cannot be parsed.
-    pub payload: Result<Payload, String>,
 }
 
 /// One process, ours or Ruby's.
@@ -82,18 +67,6 @@ pub struct WorkInfo {
     pub json: String,
 }
 
-/// Arguments are people's data and do not belong into logs.
-impl fmt::Debug for JobInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JobInfo")
-            .field("place", &self.place)
-            .field("at_ms", &self.at_ms)
-            .field("payload", &self.payload)
-            .field("bytes", &self.bytes.len())
-            .finish()
-    }
-}
-
 /// As [`JobInfo`]'s: the job is in its JSON.
 impl fmt::Debug for WorkInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,6 +97,12 @@ impl Inspect {
     pub fn with_grave(mut self, grave: Grave) -> Self {
         self.grave = grave;
         self
+    }
+
+    /// The limits of the dead set that are kept to.
+    #[must_use]
+    pub fn grave(&self) -> Grave {
+        self.grave
     }
 
     /// With times written as seconds into what is moved, while any Ruby below Sidekiq 8 reads it.
@@ -208,7 +187,7 @@ impl Inspect {
         let entries = self.line.page(place, from, count).await?;
         Ok(entries
             .into_iter()
-            .map(|entry| job_info(place, entry))
+            .map(|entry| JobInfo::new(place, entry))
             .collect())
     }
 
@@ -258,7 +237,7 @@ impl Inspect {
             .line
             .find(place, jid)
             .await?
-            .map(|entry| job_info(place, entry)))
+            .map(|entry| JobInfo::new(place, entry)))
     }
 
     /// Deletes this very job. `false`: it is not there any more.
@@ -368,18 +347,6 @@ impl Inspect {
         let facts = self.line.facts().await?;
         let cautions = facts.judge(self.line.server().address(), self.line.keys(), true)?;
         Ok(cautions.into_iter().map(|caution| caution.0).collect())
-    }
-}
-
-pub(crate) fn job_info(place: &Place, entry: Entry) -> JobInfo {
-    let payload = Payload::parse(entry.bytes.clone()).map_err(|unparsable| unparsable.to_string());
-    let at_ms = entry.score.map(|seconds| (seconds * 1000.0).round() as i64);
-    JobInfo {
-        place: place.clone(),
-        bytes: entry.bytes,
-        at_ms,
-        score: entry.score,
-        payload,
     }
 }
 

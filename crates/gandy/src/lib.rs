@@ -31,6 +31,7 @@ mod inspect;
 mod job;
 #[cfg(feature = "worker")]
 mod job_error;
+mod job_info;
 mod listener;
 pub mod metrics;
 #[cfg(feature = "worker")]
@@ -66,8 +67,9 @@ pub use gandy_store::{
     Caution, Grave, Kind, Mark, Patience, Place, Presence, RedisHealth, Server, StoreError,
     TlsFiles, Totals, redact,
 };
-pub use inspect::{Inspect, JobInfo, ProcessInfo, QueueInfo, WorkInfo};
+pub use inspect::{Inspect, ProcessInfo, QueueInfo, WorkInfo};
 pub use job::{Job, JobOptions};
+pub use job_info::JobInfo;
 pub use listener::{Answer, Listener};
 pub use metrics::METRICS;
 pub use preview::Preview;

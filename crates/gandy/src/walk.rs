@@ -2,10 +2,10 @@
 //!
 //! Not here: what is done with them (`act`), and single pages by number (`inspect`).
 
-use gandy_protocol::{Filter, Payload};
+use gandy_protocol::Filter;
 use gandy_store::{Cursor, Entry, Place};
 
-use crate::{Error, Inspect, JobInfo, inspect::job_info};
+use crate::{Error, Inspect, JobInfo};
 
 /// Clocks of hosts may differ by so much from Redis'. Not more: a job that is retried and fails again must not be taken for
 /// one that was there before.
@@ -70,19 +70,14 @@ impl Walk {
         let place = self.cursor.place();
         let jobs = self.page.iter().enumerate();
         let fitting = jobs.filter_map(|(at, entry)| {
-            let job = job_info(place, entry.clone());
+            let job = JobInfo::new(place, entry.clone());
             self.fits(&job).then_some((at, job))
         });
         Ok(Some(fitting.collect()))
     }
 
-    /// Bytes that are no job fit no filter: nobody can say what they are.
     fn fits(&self, job: &JobInfo) -> bool {
-        let Some(filter) = &self.filter else {
-            return true;
-        };
-        let age = |payload| Some(self.began_ms.saturating_sub(since_ms(job, payload)?));
-        (job.payload.as_ref()).is_ok_and(|payload| filter.matches(payload, || age(payload)))
+        (self.filter.as_ref()).is_none_or(|filter| job.fits(filter, self.began_ms))
     }
 
     /// How many entries were looked at so far.
@@ -95,32 +90,7 @@ impl Walk {
     /// takes as many of its jobs as there were, and where workers pop meanwhile, those pushed later are among so many.
     #[must_use]
     pub fn is_newer(&self, job: &JobInfo) -> bool {
-        let since = match (&job.place, &job.payload) {
-            (_, Ok(payload)) => since_ms(job, payload),
-            (Place::Dead, Err(_)) => job.at_ms,
-            (_, Err(_)) => None,
-        };
+        let since = job.since_ms();
         since.is_some_and(|since| since > self.began_ms.saturating_add(SKEW_MS))
     }
-}
-
-/// Since when a job is where it is, milliseconds since the epoch: in a queue since it was enqueued, in `retry` since it
-/// failed, in `dead` since it died, in `schedule` since it was created.
-fn since_ms(job: &JobInfo, payload: &Payload) -> Option<i64> {
-    let stamp = |name| payload.stamp(name).map(|stamp| stamp.millis());
-    let since = match &job.place {
-        Place::Queue(_) => stamp("enqueued_at"),
-        Place::Retry => stamp("retried_at").or_else(|| stamp("failed_at")),
-        Place::Dead => job.at_ms,
-        Place::Schedule => None,
-    };
-    since.or_else(|| stamp("created_at"))
-}
-
-/// For how long a job that waits in no set (it is held by a worker) has been known.
-pub(crate) fn age_in_queue(payload: &Payload, now_ms: i64) -> Option<i64> {
-    let since = payload
-        .stamp("enqueued_at")
-        .or_else(|| payload.stamp("created_at"))?;
-    Some(now_ms.saturating_sub(since.millis()))
 }

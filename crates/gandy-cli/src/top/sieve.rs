@@ -3,7 +3,7 @@
 //! Belongs here: which lines it lets through. Does not belong here: the language (`gandy::Filter`), and how the text is
 //! written (`keys`).
 
-use gandy::{Filter, FilterError, JobInfo, Payload, Place};
+use gandy::{Filter, FilterError};
 
 use super::rows::{Row, Target};
 use crate::printable::printable;
@@ -84,42 +84,20 @@ fn text_of(row: &Row) -> String {
 
 /// As in `gandy jobs`, what is no job fits no filter.
 fn fits(filter: &Filter, row: &Row, now_ms: i64) -> bool {
-    let (payload, since_ms) = match &row.target {
-        Target::Job(found) => match &found.job.payload {
-            Ok(payload) => (payload, since_ms(&found.job, payload)),
-            Err(_) => return false,
-        },
-        Target::Running { job: Some(job), .. } => (job, since_enqueued_ms(job)),
-        _ => return false,
-    };
-    filter.matches(payload, || Some(now_ms.saturating_sub(since_ms?)))
-}
-
-/// Since when a job is where it is. `gandy::Walk` has the same rule for `gandy jobs`, out of reach of a page that is here
-/// already: in a queue since it was enqueued, in `retry` since it failed, in `dead` since it died, in `schedule` since it
-/// was created.
-fn since_ms(job: &JobInfo, payload: &Payload) -> Option<i64> {
-    match &job.place {
-        Place::Queue(_) => since_enqueued_ms(payload),
-        Place::Retry => stamp(payload, "retried_at")
-            .or_else(|| stamp(payload, "failed_at"))
-            .or_else(|| stamp(payload, "created_at")),
-        Place::Dead => job.at_ms.or_else(|| stamp(payload, "created_at")),
-        Place::Schedule => stamp(payload, "created_at"),
+    match &row.target {
+        Target::Job(found) => found.job.fits(filter, now_ms),
+        Target::Running { job: Some(job), .. } => {
+            filter.matches(job, || Some(now_ms.saturating_sub(job.waits_since_ms()?)))
+        }
+        _ => false,
     }
-}
-
-fn since_enqueued_ms(payload: &Payload) -> Option<i64> {
-    stamp(payload, "enqueued_at").or_else(|| stamp(payload, "created_at"))
-}
-
-fn stamp(payload: &Payload, name: &str) -> Option<i64> {
-    payload.stamp(name).map(|stamp| stamp.millis())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use gandy::{JobInfo, Payload, Place};
+
     use super::*;
     use crate::top::event::Found;
 

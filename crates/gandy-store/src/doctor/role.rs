@@ -210,10 +210,17 @@ mod tests {
             let start = format!("user {role} ");
             let line = file.lines().find_map(|line| line.strip_prefix(&start));
             // A producer without idempotency keys needs neither transactions nor what stands in brackets, and an operator
-            // marks no deploys without them.
-            let plain = line.unwrap().split(" (").next().unwrap();
+            // marks no deploys without the second; the first let him write outcomes and nothing else by SET.
+            let mut parts = line.unwrap().split(" (");
+            let plain = parts.next().unwrap();
+            let outcomes = parts.next().filter(|_| role == Role::Operator);
             let mut granted: Vec<&str> = plain
                 .split(' ')
+                .chain(
+                    outcomes
+                        .into_iter()
+                        .flat_map(|part| part.trim_end_matches(')').split(' ')),
+                )
                 .filter_map(|rule| rule.strip_prefix('+'))
                 .collect();
             let keyed = |command: &str| role == Role::Producer && command == "multi";

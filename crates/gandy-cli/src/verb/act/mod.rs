@@ -10,7 +10,7 @@ mod report;
 use std::time::Instant;
 
 use clap::Args;
-use gandy::{Act, Acts, Grave, Inspect, Kind, Place, Sweep};
+use gandy::{Act, Acts, Inspect, Kind, Place, Sweep};
 
 use self::chosen::Of;
 use self::report::{Report, Word};
@@ -254,7 +254,7 @@ async fn warn_of_a_full_grave(inspect: &Inspect, act: &Act, most: u64) -> Result
         return Ok(());
     }
     // As Sidekiq counts: of 10,000 one place stays free.
-    let room = Grave::default().jobs_max - 1;
+    let room = inspect.grave().jobs_max - 1;
     let held = inspect.size(&Place::Dead).await?;
     let over = (held + most).saturating_sub(room).min(most);
     if over > 0 {
