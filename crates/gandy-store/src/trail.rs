@@ -8,8 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Of each page so many are marked, the leftmost. One alone was not enough: whoever deleted that very entry sent the walk
 /// back to its beginning (found by review).
 const RECENT: usize = 8;
-/// Marks that are kept. When there are more, every second of the older ones goes.
-const MARKS: usize = 64;
+/// Marks that are kept: enough to reach back over a million entries.
+const MARKS: usize = 96;
 
 /// The entries that were met and left, the leftmost of them marked.
 #[derive(Debug, Clone, Default)]
@@ -50,12 +50,23 @@ impl Trail {
         }
         self.kept += count;
         if self.marks.len() > MARKS {
-            let mut at = 0;
-            self.marks.retain(|_| {
-                at += 1;
-                at <= MARKS / 2 || at % 2 == 0
-            });
+            self.thin();
         }
+    }
+
+    /// Of the older marks those stay that lie a third further back than the one before.
+    fn thin(&mut self) {
+        let (passed, mut reach) = (self.passed, 0);
+        let mut at = 0;
+        self.marks.retain(|mark| {
+            at += 1;
+            let back = passed - mark.passed;
+            let stays = at <= 2 * RECENT || back > reach + reach / 3;
+            if stays {
+                reach = back;
+            }
+            stays
+        });
     }
 
     /// Looks for the leftmost mark in a part of the list, the rightmost entry first: where in that part it is.
