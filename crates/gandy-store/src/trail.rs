@@ -54,19 +54,25 @@ impl Trail {
         }
     }
 
-    /// Of the older marks those stay that lie a third further back than the one before.
+    /// Of the older marks those stay, from the oldest on, that lie back by a fourth less than the one before.
     fn thin(&mut self) {
-        let (passed, mut reach) = (self.passed, 0);
-        let mut at = 0;
-        self.marks.retain(|mark| {
-            at += 1;
-            let back = passed - mark.passed;
-            let stays = at <= 2 * RECENT || back > reach + reach / 3;
-            if stays {
-                reach = back;
-            }
-            stays
-        });
+        let older = self.marks.split_off(2 * RECENT);
+        let passed = self.passed;
+        let mut reach = usize::MAX;
+        let mut stay: Vec<Mark> = older
+            .into_iter()
+            .rev()
+            .filter(|mark| {
+                let back = passed - mark.passed;
+                let stays = back <= reach - reach / 4;
+                if stays {
+                    reach = back;
+                }
+                stays
+            })
+            .collect();
+        stay.reverse();
+        self.marks.append(&mut stay);
     }
 
     /// Looks for the leftmost mark in a part of the list, the rightmost entry first: where in that part it is.
