@@ -228,5 +228,6 @@ pub(crate) fn to_queue(token: Token) -> GiveBack {
         token,
         way: Way::Queue,
         charge: None,
+        waiter: None,
     }
 }

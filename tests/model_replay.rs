@@ -257,6 +257,7 @@ impl Real {
             token: token(back),
             way,
             charge,
+            waiter: None,
         }];
         let (identity, grave) = (self.of(back.life), Grave::default());
         self.line

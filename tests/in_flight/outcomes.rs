@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gandy_protocol::{End, Ended, Keys};
-use gandy_store::{Exit, Guard, Notice, Outcome, Token};
+use gandy_store::{Exit, GiveBack, Grave, Guard, Notice, Outcome, Token, Way};
 use redis::cmd;
 
 use super::{crew::Runs, steps::Hand, support::Site, to_queue};
@@ -83,4 +83,40 @@ async fn i3_whoever_lost_an_entry_leaves_no_outcome_and_neither_does_what_cannot
     for jid in ["a", "b", "c", "d", "e"] {
         assert_eq!(outcome(&site, jid), None, "{jid}");
     }
+}
+
+/// Whoever waits for a job that kills its workers waited for his whole timeout, since only runs and people left outcomes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_buried_when_it_is_given_back_is_told_to_be_dead() {
+    let site = Site::start();
+    let asks = r#"{"class":"Ok","args":[],"jid":"f","queue":"q","gandy_notify":true}"#;
+    let hand = claimed(&site).await;
+    site.push("q", asks);
+    assert_eq!(hand.claim("q", 6, 1).await.claims.len(), 1);
+    let orphans = hand.line.orphans(&hand.identity, 10_000).await.unwrap();
+    let waiters: Vec<_> = orphans.iter().map(|orphan| orphan.waiter.clone()).collect();
+    assert_eq!(waiters.iter().flatten().collect::<Vec<_>>(), ["f"]);
+    let back = |way: Way| GiveBack {
+        token: token(6),
+        way,
+        charge: None,
+        waiter: Some("f".into()),
+    };
+    let give = async |way, number| {
+        let jobs = [GiveBack {
+            token: token(number),
+            ..back(way)
+        }];
+        let outcomes = hand
+            .line
+            .give_back(&hand.identity, Guard::Living, Grave::default(), &jobs)
+            .await;
+        assert_eq!(outcomes.unwrap().unwrap(), [Outcome::Done]);
+    };
+    give(Way::Queue, 1).await;
+    assert_eq!(outcome(&site, "f"), None, "it waits, and nothing is over");
+    give(Way::Dead("a pill".into()), 6).await;
+    let ended = outcome(&site, "f").unwrap();
+    assert_eq!((ended.outcome, ended.will_retry), (End::Dead, false));
+    assert!(site.ask::<i64>(cmd("TTL").arg("gandy:outcome:f")) > 3_500);
 }

@@ -229,6 +229,7 @@ async fn what_is_given_back_is_counted_and_a_pill_apart() {
         token: token(number, "q"),
         way: Way::Dead("why".into()),
         charge: charge.map(str::to_owned),
+        waiter: None,
     };
     // One that is too large to be read is buried, too, and is no pill.
     let jobs = [dead(3, Some("c")), dead(2, None), to_queue(token(1, "q"))];

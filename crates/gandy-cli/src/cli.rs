@@ -50,9 +50,10 @@ ENVIRONMENT
   a login of the sentinels' own: ?sentinel_username=USER&sentinel_password=PASSWORD.
   REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY name files in PEM form for rediss://; --tls-ca and so on come first.
   GANDY_NAMESPACE puts its value and a colon before every key; --namespace comes first.
+  GANDY_STAMPS, GANDY_DEAD_MAX_JOBS and GANDY_DEAD_TIMEOUT say how the fleet writes times and what dead may hold.
   Where neither flag nor environment says it, gandy-worker's file does, by its keys redis_url, redis_url_file,
-  redis_tls_ca, redis_tls_cert, redis_tls_key and namespace: the file of --config, else of GANDY_CONFIG, else
-  ./gandy.toml.
+  redis_tls_ca, redis_tls_cert, redis_tls_key, namespace, stamps, dead_max_jobs and dead_timeout: the file of --config,
+  else of GANDY_CONFIG, else ./gandy.toml.
   NO_COLOR takes colours away, CLICOLOR_FORCE gives them to what is no terminal.
 
 OUTPUT

@@ -99,6 +99,57 @@ fn flag_before_environment_before_file_before_default() {
     .done();
 }
 
+/// A command with limits of its own would delete what the fleet keeps, and one with stamps of its own writes what a Ruby
+/// below 8 takes for the year 50,000.
+#[test]
+fn the_command_writes_and_buries_as_the_file_says_the_fleet_does() {
+    let redis = RedisServer::start();
+    let file = format!(
+        "redis_url = \"{}\"\nstamps = \"seconds\"\ndead_max_jobs = 3\n",
+        redis.url()
+    );
+    let folder = folder(&[("gandy.toml", file.as_str())]);
+    let does = |env: &[(&str, &str)], args: &[&str]| {
+        let (code, err) = inside(folder.path(), command(env, args));
+        assert_eq!(code, 0, "{env:?} {args:?}: {err}");
+    };
+    does(&[], &["push", "A"]);
+    let job = redis.cli(&["LINDEX", "queue:default", "0"]);
+    let seconds = |name: &str| {
+        let (_, after) = job.split_once(&format!("\"{name}\":")).unwrap();
+        after.split([',', '}']).next().unwrap().contains('.')
+    };
+    assert!(seconds("created_at") && seconds("enqueued_at"), "{job}");
+    redis.cli(&["DEL", "queue:default"]);
+    let bury = |env: &[(&str, &str)], left: &str| {
+        redis.cli(&["DEL", "dead"]);
+        for number in 0..4 {
+            let jid = format!("{number:024}");
+            redis.cli(&[
+                "ZADD",
+                "dead",
+                "1",
+                &format!(r#"{{"class":"A","args":[],"jid":"{jid}"}}"#),
+            ]);
+        }
+        does(env, &["push", "A"]);
+        does(env, &["bury", "--from", "queue:default", "--all", "--yes"]);
+        assert_eq!(redis.cli(&["ZCARD", "dead"]), left, "{env:?}");
+    };
+    // One came, one went; and where the fleet keeps more, none.
+    bury(&[], "4");
+    bury(&[("GANDY_DEAD_MAX_JOBS", "100")], "5");
+    let env = [("GANDY_DEAD_MAX_JOBS", "0"), ("GANDY_STAMPS", "x")];
+    let (code, err) = inside(folder.path(), command(&env, &["stats"]));
+    assert_eq!(code, 2, "{err}");
+    for name in ["GANDY_DEAD_MAX_JOBS", "GANDY_STAMPS"] {
+        assert!(
+            err.contains(&format!("environment {name}: must be ")),
+            "{err}"
+        );
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said_in_the_workers_own_words() {
     let worker = cargo_bin("gandy-worker");
@@ -113,6 +164,8 @@ fn what_is_wrong_is_said_in_the_workers_own_words() {
         "namespace = \"a b\"\nredis_tls_ca = 7\nredis_tls_key = [\"x\"]",
         "redis_url = \"redis://h",
         "a = = 1",
+        "stamps = \"minutes\"\ndead_max_jobs = 0\ndead_timeout = \"soon\"",
+        "dead_timeout = -1\ndead_max_jobs = \"many\"\nstamps = 5",
     ] {
         let file = format!("{text}\n[jobs.A]\nexec = [\"/bin/sh\"]\n");
         let folder = folder(&[("x.toml", file.as_str())]);

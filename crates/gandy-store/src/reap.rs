@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use gandy_protocol::{Payload, digest::recovery_id, identity::Identity};
+use gandy_protocol::{
+    End, Payload,
+    digest::{notice_id, recovery_id},
+    ended::{OUTCOME_TTL_S, members},
+    identity::Identity,
+};
 
 use crate::{Grave, Line, Outcome, StoreError, Token, Trace, life::millis, lua, settle::outcomes};
 
@@ -66,6 +71,8 @@ pub struct GiveBack {
     pub way: Way,
     /// The id under which this death is counted for the job; `None` charges nothing.
     pub charge: Option<String>,
+    /// The jid, if its producer asked to be told what becomes of it: when it is buried, that it is dead.
+    pub waiter: Option<String>,
 }
 
 /// A job that a dead process held, and in how many deaths it was aboard before this one.
@@ -79,6 +86,8 @@ pub struct Orphan {
     pub names_its_queue: bool,
     /// Other processes that died with it aboard in the last 72 h.
     pub deaths_before: u64,
+    /// The jid, if its producer asked to be told what becomes of it.
+    pub waiter: Option<String>,
 }
 
 impl Line {
@@ -158,6 +167,7 @@ impl Line {
                     id: None,
                     names_its_queue: false,
                     deaths_before: 0,
+                    waiter: None,
                 });
                 continue;
             }
@@ -195,15 +205,19 @@ impl Line {
         for (token, payload) in tokens.into_iter().zip(payloads) {
             let Some(payload) = payload else { continue };
             let id = recovery_id(&payload);
-            let names_its_queue =
-                Payload::parse(payload).is_ok_and(|payload| payload.queue() == Some(&*token.queue));
+            let payload = Payload::parse(payload).ok();
+            let named = payload.as_ref().and_then(Payload::queue);
+            let names_its_queue = named == Some(&*token.queue);
+            let waiter = payload.filter(Payload::notifies);
+            let waiter = waiter.map(|payload| payload.jid().to_owned());
             let recovered = self.keys().recovered(&id);
             pipe.cmd("SCARD").arg(&recovered);
             pipe.cmd("SISMEMBER").arg(&recovered).arg(identity.as_str());
-            found.push((token, id, names_its_queue));
+            found.push((token, id, names_its_queue, waiter));
         }
         let counts = self.each(&pipe).await?;
-        for ((token, id, names_its_queue), pair) in found.into_iter().zip(counts.chunks(2)) {
+        for ((token, id, names_its_queue, waiter), pair) in found.into_iter().zip(counts.chunks(2))
+        {
             let number = |at: usize| -> u64 {
                 pair.get(at)
                     .and_then(|reply| reply.clone().ok())
@@ -217,6 +231,7 @@ impl Line {
                 id: Some(id),
                 names_its_queue,
                 deaths_before,
+                waiter,
             });
         }
         Ok(())
@@ -281,12 +296,15 @@ impl Line {
         for job in jobs {
             names.push(keys.queue(&job.token.queue));
             names.push(keys.recovered(job.charge.as_deref().unwrap_or_default()));
+            names.push(keys.outcome(&notice_id(job.waiter.as_deref().unwrap_or_default())));
         }
         let mut call = lua::RETURN.keys(&names);
         call.arg(identity.as_str())
             .arg(grave.jobs_max)
             .arg(grave.timeout.as_secs())
-            .arg(RECOVERY_MEMORY.as_secs());
+            .arg(RECOVERY_MEMORY.as_secs())
+            .arg(members(End::Dead, false, None))
+            .arg(OUTCOME_TTL_S);
         for job in jobs {
             let (place, delay, reason) = match &job.way {
                 Way::Queue => ("queue", 0, ""),
@@ -297,7 +315,8 @@ impl Line {
                 .arg(place)
                 .arg(delay)
                 .arg(reason)
-                .arg(i32::from(job.charge.is_some()));
+                .arg(i32::from(job.charge.is_some()))
+                .arg(i32::from(job.waiter.is_some()));
         }
         let mut codes: Vec<i64> = self.call(&call).await?;
         if codes.first() != Some(&1) {

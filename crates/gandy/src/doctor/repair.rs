@@ -154,6 +154,7 @@ fn plan(orphans: Vec<Orphan>) -> Vec<GiveBack> {
             None => Way::Dead(format!("cannot be run: larger than {PAYLOAD_MAX} bytes")),
         },
         charge: orphan.id,
+        waiter: orphan.waiter,
     };
     let mut plan: Vec<GiveBack> = orphans.into_iter().map(give_back).collect();
     plan.sort_unstable_by_key(|job| std::cmp::Reverse(job.token.number));
@@ -256,6 +257,7 @@ mod tests {
             id: id.map(str::to_owned),
             names_its_queue: true,
             deaths_before: 5,
+            waiter: None,
         };
         let plan = plan(vec![
             orphan(1, Some("a")),

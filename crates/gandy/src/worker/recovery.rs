@@ -37,7 +37,7 @@ pub(crate) fn plan(
                 Some(_) if deaths + 1 >= DEATHS_MAX && orphan.names_its_queue => Way::Schedule(APART.mul_f64(random().clamp(0.0, 1.0))),
                 Some(_) => Way::Queue,
             };
-            GiveBack { token: orphan.token, way, charge: orphan.id }
+            GiveBack { token: orphan.token, way, charge: orphan.id, waiter: orphan.waiter }
         })
         .collect();
     jobs.sort_unstable_by_key(|job| std::cmp::Reverse(job.token.number));
@@ -52,6 +52,8 @@ pub(crate) fn return_all(tokens: Vec<Token>) -> Vec<GiveBack> {
             token,
             way: Way::Queue,
             charge: None,
+            // Buried only where its queue's key is no list any more.
+            waiter: None,
         })
         .collect();
     jobs.sort_unstable_by_key(|job| std::cmp::Reverse(job.token.number));
@@ -103,6 +105,7 @@ mod tests {
             id: Some(format!("j{number}")),
             names_its_queue: true,
             deaths_before,
+            waiter: None,
         }
     }
 
@@ -156,6 +159,7 @@ mod tests {
             id: None,
             names_its_queue: false,
             deaths_before: 0,
+            waiter: None,
         };
         let jobs = plan(vec![huge], 100, || 0.0);
         assert!(matches!(jobs[0].way, Way::Dead(_)) && jobs[0].charge.is_none());
