@@ -105,13 +105,13 @@ fn ctrl_c_ends_it_after_the_step_and_says_how_many_were_done() {
     }
     assert!(length(&redis, "retry") > 0);
     // At once, also in a long pause between two steps.
+    let before = length(&redis, "retry");
     let gandy = start(
         &redis,
         &[
             "delete", "--from", "retry", "--all", "--yes", "--rate", "1/h",
         ],
     );
-    let before = length(&redis, "retry");
     wait_until(DEADLINE, "one to be deleted", || {
         length(&redis, "retry") < before
     });
