@@ -52,6 +52,7 @@ mod pool;
 mod promote;
 mod reap;
 mod resp;
+mod resume;
 mod seek;
 mod sentinel;
 mod sentinel_url;

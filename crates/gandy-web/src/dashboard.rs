@@ -14,6 +14,7 @@ use crate::live::Live;
 use crate::notice::Notices;
 use crate::redact::Redaction;
 use crate::router;
+use crate::runs::Runs;
 use crate::state::{App, Shared};
 use crate::watch::Watch;
 
@@ -153,6 +154,7 @@ impl DashboardBuilder {
             assets: Assets::new(),
             live: Live::default(),
             notices: Notices::default(),
+            runs: Runs::default(),
             client: OnceCell::new(),
         };
         Ok(Dashboard { app: Arc::new(app) })

@@ -66,7 +66,6 @@ pub(crate) struct Item {
     pub(crate) here: bool,
     /// Short, and whole for who points at it.
     pub(crate) count: Option<(String, String)>,
-    pub(crate) alarming: bool,
 }
 
 /// See the module.
@@ -90,7 +89,6 @@ pub(crate) struct Frame {
     pub(crate) away: Option<Away>,
     /// What `live` sends for this page; empty: nothing.
     pub(crate) live: String,
-    pub(crate) every_ms: u128,
     /// What an act before this page came to.
     pub(crate) notice: Option<Notice>,
     pub(crate) now_ms: i64,
@@ -151,7 +149,6 @@ impl Frame {
             namespace: app.namespace.clone(),
             away,
             live: String::new(),
-            every_ms: app.every.as_millis(),
             notice: None,
             now_ms,
         }
@@ -168,10 +165,6 @@ impl Frame {
         self.notice = notice;
         self
     }
-
-    pub(crate) fn when(&self, at_ms: i64) -> words::When {
-        words::When::new(at_ms, self.now_ms)
-    }
 }
 
 fn items(tab: Tab, glance: Option<&Glance>) -> Vec<Item> {
@@ -184,7 +177,6 @@ fn items(tab: Tab, glance: Option<&Glance>) -> Vec<Item> {
         key,
         here: here == tab,
         count: count(number),
-        alarming: false,
     };
     let waiting = survey.map(|it| it.queues.iter().map(|queue| queue.size).sum());
     vec![

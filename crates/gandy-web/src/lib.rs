@@ -15,6 +15,7 @@
 //! * `guard`: what every request passes: credentials, same origin, headers; `access`: who may do what.
 //! * `page/`: one file for each page; `templates/` beside `src`: what they look like; `frame`: what is around each.
 //! * `kept`, `watch`: what is read from Redis for all open pages at once; `live`: what they are sent.
+//! * `spot`: the address of one entry; `runs`: acts on all jobs that fit.
 //! * `problem`: answers that are not what was asked for; `param`: words of a request, read into bounded types.
 //! * `redact`, `json`: what of a job is shown, and how; `words`: times and sizes for people; `plot`: drawings.
 //! * `audit`: a line for each act; `notice`: what an act came to, for the next page.
@@ -38,7 +39,9 @@ mod plot;
 mod problem;
 mod redact;
 mod router;
+mod runs;
 mod serve;
+mod spot;
 mod state;
 mod watch;
 mod words;

@@ -1,7 +1,7 @@
 //! Words of a request, read into bounded types: who sends anything else is told which parameter, and what it must be.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{StatusCode, request::Parts};
+use axum::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::problem::Problem;
@@ -154,24 +154,6 @@ impl<S: Send + Sync> FromRequest<S> for Form {
         let text =
             std::str::from_utf8(&body).map_err(|_| Problem::param("body", "is not UTF-8"))?;
         Params::read(text).map(Self)
-    }
-}
-
-/// One part of a path, decoded.
-#[derive(Debug, Clone)]
-pub(crate) struct Segment(pub(crate) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Segment {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        // Under a prefix with a parameter of the host's own there is more than one: ours is the last.
-        let all = axum::extract::RawPathParams::from_request_parts(parts, state).await;
-        let wrong = |_| Problem::new(StatusCode::NOT_FOUND, "Not found", "the path is not UTF-8");
-        let all = all.map_err(wrong)?;
-        let last = all.iter().last().map(|(_, value)| value.to_owned());
-        last.map(Self)
-            .ok_or_else(|| Problem::not_found("there is no such page"))
     }
 }
 

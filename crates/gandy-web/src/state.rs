@@ -13,6 +13,7 @@ use crate::live::Live;
 use crate::notice::Notices;
 use crate::problem::Outcome;
 use crate::redact::Redaction;
+use crate::runs::Runs;
 use crate::watch::Watch;
 
 /// Handed to every handler.
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) watch: Watch,
     pub(crate) live: Live,
     pub(crate) notices: Notices,
+    pub(crate) runs: Runs,
     pub(crate) client: OnceCell<Client>,
 }
 

@@ -6,7 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gandy::views::Day;
+use gandy::doctor::{Doctor, Question, Report};
+use gandy::views::{Day, Metrics, Window};
 use gandy::{Inspect, ProcessInfo, RedisHealth, Survey, Surveyor};
 
 use crate::kept::Kept;
@@ -31,7 +32,6 @@ const GAP_MS: i64 = 30_000;
 /// One look.
 #[derive(Debug)]
 pub(crate) struct Glance {
-    pub(crate) at_ms: i64,
     pub(crate) survey: Survey,
     /// None until there was a look before.
     pub(crate) rate: Option<Rate>,
@@ -77,6 +77,8 @@ pub(crate) struct Watch {
     processes: Kept<Vec<ProcessInfo>>,
     health: Kept<RedisHealth>,
     history: Kept<Vec<Day>>,
+    metrics: Mutex<HashMap<&'static str, Arc<Kept<Metrics>>>>,
+    report: Kept<Report>,
 }
 
 impl Watch {
@@ -90,6 +92,8 @@ impl Watch {
             processes: Kept::default(),
             health: Kept::default(),
             history: Kept::default(),
+            metrics: Mutex::default(),
+            report: Kept::default(),
         }
     }
 
@@ -103,11 +107,7 @@ impl Watch {
             let survey = self.surveyor.survey().await?;
             let at_ms = now_ms();
             let rate = self.past(|past| past.note(at_ms, &survey));
-            Ok::<_, gandy::Error>(Glance {
-                at_ms,
-                survey,
-                rate,
-            })
+            Ok::<_, gandy::Error>(Glance { survey, rate })
         };
         // A little less than a tick: whoever looks each tick must not see the same twice.
         let glance = self.glance.get(self.every.mul_f64(0.8), look).await;
@@ -157,6 +157,31 @@ impl Watch {
     pub(crate) async fn history(&self) -> Outcome<Arc<Vec<Day>>> {
         self.history
             .get(Duration::from_secs(10), self.inspect.history(180))
+            .await
+    }
+
+    /// Runs by class over a time that has this name. Workers count every 5 s: sooner there is nothing new.
+    pub(crate) async fn metrics(
+        &self,
+        name: &'static str,
+        window: Window,
+        most: usize,
+    ) -> Outcome<Arc<Metrics>> {
+        let kept = {
+            let mut all = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(name).or_default())
+        };
+        kept.get(
+            Duration::from_secs(5),
+            self.inspect.metrics(window, None, most),
+        )
+        .await
+    }
+
+    /// What the doctor finds, no older than this.
+    pub(crate) async fn report(&self, doctor: &Doctor, age: Duration) -> Outcome<Arc<Report>> {
+        self.report
+            .get(age, doctor.examine(&Question::default()))
             .await
     }
 }

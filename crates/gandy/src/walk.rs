@@ -106,7 +106,7 @@ impl Walk {
 
 /// Since when a job is where it is, milliseconds since the epoch: in a queue since it was enqueued, in `retry` since it
 /// failed, in `dead` since it died, in `schedule` since it was created.
-fn since_ms(job: &JobInfo, payload: &Payload) -> Option<i64> {
+pub(crate) fn since_ms(job: &JobInfo, payload: &Payload) -> Option<i64> {
     let stamp = |name| payload.stamp(name).map(|stamp| stamp.millis());
     let since = match &job.place {
         Place::Queue(_) => stamp("enqueued_at"),

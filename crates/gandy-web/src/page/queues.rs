@@ -2,10 +2,10 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use gandy::QueueName;
+use gandy::{Act, Place, QueueName};
 
 use super::overview::{QueueRow, queue_row};
-use super::{Put, html, see};
+use super::{Put, acts, html, see};
 use crate::audit;
 use crate::frame::{Frame, Tab, Visitor};
 use crate::param::{Form, Params, Query, encoded};
@@ -68,6 +68,14 @@ pub(crate) async fn act(
     let name = queue(&name)?;
     match act.as_str() {
         "pause" | "unpause" => pause(&app, &visitor, name, &act, &form).await,
+        // Empties it, and takes its name off the list; asked for once more, with the count.
+        "clear" => acts::prepare(&app, &visitor, Place::Queue(name), None, Act::Delete, true).await,
+        "delete" => acts::on(&app, &visitor, Place::Queue(name), Act::Delete, &form).await,
+        "bury" => acts::on(&app, &visitor, Place::Queue(name), Act::Bury, &form).await,
+        "move" => {
+            let act = Act::Move(acts::target(&form)?);
+            acts::on(&app, &visitor, Place::Queue(name), act, &form).await
+        }
         _ => Err(Problem::not_found("there is no such act on a queue")),
     }
 }
