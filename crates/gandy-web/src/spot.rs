@@ -24,6 +24,11 @@ impl Spot {
         }
     }
 
+    /// Of a queue, how many were to be popped before it.
+    pub(crate) fn index(&self) -> u64 {
+        self.near.clamp(0.0, 1e12) as u64
+    }
+
     /// Whether these are the very bytes.
     pub(crate) fn is(&self, job: &JobInfo) -> bool {
         job.digest() == self.digest
@@ -33,8 +38,7 @@ impl Spot {
     pub(crate) async fn find(&self, app: &Shared, place: &Place) -> Outcome<Option<JobInfo>> {
         let found = match place {
             Place::Queue(name) => {
-                // What is negative or no number becomes 0, what is too large the end.
-                let index = self.near.min(1e12) as usize;
+                let index = usize::try_from(self.index()).unwrap_or(usize::MAX);
                 app.inspect.job_near(name, index, &self.digest).await
             }
             set => app.inspect.job_at(set, self.near, &self.digest).await,

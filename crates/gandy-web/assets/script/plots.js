@@ -5,6 +5,8 @@ const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFracti
 const tones = { rates: ["--accent-line", "--bad-line"], runs: ["--accent-line", "--bad-line"] };
 const names = { rates: ["processed", "failed"], runs: ["runs", "failures"] };
 
+const clock = (at, step) => new Date(at * 1000).toLocaleString([], step >= 86400 ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hour12: false });
+
 // Deploys, as lines through the plot.
 function marks(list) {
   return {
@@ -52,7 +54,7 @@ function draw(figure) {
     width: canvas.clientWidth, height: Number(figure.dataset.height || 240),
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
-    axes: [{ ...axis, grid: { show: false } }, { ...axis, size: 44, values: (_, values) => values.map((value) => compact.format(value)) }],
+    axes: [{ ...axis, grid: { show: false }, size: 28, space: 70, values: (_, values, __, ___, step) => values.map((at) => clock(at, step)) }, { ...axis, size: 44, values: (_, values) => values.map((value) => compact.format(value)) }],
     series: [{ value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleTimeString()) }, ...series],
     plugins: [marks(JSON.parse(figure.dataset.marks || "[]"))],
   }, data, canvas);

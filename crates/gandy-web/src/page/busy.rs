@@ -65,7 +65,9 @@ struct Process {
     version: String,
     started: Option<When>,
     beat: Option<When>,
-    gone: bool,
+    /// Whether it heeds signals.
+    heeds: bool,
+    embedded: bool,
     quiet: bool,
 }
 
@@ -96,6 +98,9 @@ struct Info {
     #[serde(default)]
     version: String,
     started_at: Option<f64>,
+    /// Part of an application, which stops it itself: it heeds no signal from here.
+    #[serde(default)]
+    embedded: bool,
 }
 
 pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
@@ -184,7 +189,8 @@ fn process(process: &ProcessInfo, now_ms: i64) -> Process {
             .started_at
             .map(|at| When::new((at * 1000.0) as i64, now_ms)),
         beat: process.beat_ms.map(|at| When::new(at, now_ms)),
-        gone,
+        heeds: !gone && !info.embedded,
+        embedded: info.embedded,
         quiet: process.quiet,
     }
 }

@@ -108,10 +108,14 @@ struct History {
 
 /// The entry that `PLACE:SPOT` names, if it is still there.
 pub(crate) async fn seen_at(app: &Shared, at: &str) -> Outcome<Option<JobInfo>> {
+    let (place, spot) = address(at)?;
+    spot.find(app, &place).await
+}
+
+fn address(at: &str) -> Outcome<(Place, Spot)> {
     let wrong = || Problem::param("at", "is no place of an entry");
     let (word, spot) = at.rsplit_once(':').ok_or_else(wrong)?;
-    let spot: Spot = spot.parse()?;
-    spot.find(app, &place(word)?).await
+    Ok((place(word)?, spot.parse()?))
 }
 
 pub(crate) async fn show(
@@ -128,18 +132,25 @@ pub(crate) async fn show(
     }
     let within = query.number("within", 1, 60, SEARCH_S)?;
     let seen = match query.text("at", 400)? {
-        Some(at) => seen_at(&app, at).await?,
+        Some(at) => {
+            let (place, spot) = address(at)?;
+            spot.find(&app, &place).await?.map(|job| (job, spot))
+        }
         None => None,
     };
-    if let Some(JobInfo {
-        payload: Err(problem),
-        ..
-    }) = &seen
+    if let Some((job, spot)) = &seen
+        && let Err(problem) = &job.payload
     {
-        return raw(&app, &visitor, seen.as_ref(), problem).await;
+        return raw(&app, &visitor, job, spot, problem).await;
     }
     let explanation = match &seen {
-        Some(job) => app.inspect.why_of(job, 0).await?,
+        Some((job, spot)) => {
+            let ahead = match job.place {
+                Place::Queue(_) => spot.index(),
+                _ => 0,
+            };
+            app.inspect.why_of(job, ahead).await?
+        }
         None => {
             app.inspect
                 .why(&jid, Duration::from_secs(within), &[])
@@ -159,7 +170,16 @@ pub(crate) async fn show(
         .noticing(app.notices.take(&query));
     let now_ms = frame.now_ms;
     let job = match sighting {
-        Some(sighting) => Some(job(&app, sighting, seen.as_ref(), &explanation, now_ms).await),
+        Some(sighting) => Some(
+            job(
+                &app,
+                sighting,
+                seen.as_ref().map(|(_, spot)| spot),
+                &explanation,
+                now_ms,
+            )
+            .await,
+        ),
         None => None,
     };
     let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
@@ -234,7 +254,7 @@ fn standing(whereabouts: &Whereabouts) -> (&'static str, &'static str, Option<Pl
 async fn job(
     app: &Shared,
     sighting: &Sighting,
-    seen: Option<&JobInfo>,
+    seen: Option<&Spot>,
     explanation: &Explanation,
     now_ms: i64,
 ) -> Job {
@@ -242,7 +262,7 @@ async fn job(
     let (state, tone, place) = standing(&sighting.whereabouts);
     let hides = app.redaction.of(payload.class(), payload.display_class());
     let spot = match (seen, &sighting.whereabouts) {
-        (Some(job), _) => format!("{}@{}", job.digest(), job.score.unwrap_or_default()),
+        (Some(spot), _) => spot.to_string(),
         (None, Whereabouts::Queue { ahead, .. }) => {
             format!("{}@{ahead}", gandy::digest(payload.as_bytes()))
         }
@@ -528,10 +548,13 @@ struct Raw {
 }
 
 /// Bytes that are no job.
-async fn raw(app: &Shared, visitor: &Visitor, job: Option<&JobInfo>, problem: &str) -> Outcome {
-    let Some(job) = job else {
-        return Err(Problem::not_found("there is no such job"));
-    };
+async fn raw(
+    app: &Shared,
+    visitor: &Visitor,
+    job: &JobInfo,
+    spot: &Spot,
+    problem: &str,
+) -> Outcome {
     let reason = app.inspect.reason(job).await.unwrap_or_default();
     let glance = app.watch.glance().await;
     let frame = Frame::new(app, visitor, Tab::Other, "No job", glance.as_deref());
@@ -543,7 +566,7 @@ async fn raw(app: &Shared, visitor: &Visitor, job: Option<&JobInfo>, problem: &s
         size: words::bytes(job.bytes.len() as u64),
         place_word: place_word(&job.place),
         place_path: place_path(&job.place),
-        spot: format!("{}@{}", job.digest(), job.score.unwrap_or_default()),
+        spot: spot.to_string(),
         frame,
     })
 }
