@@ -5,10 +5,14 @@ use crate::words::clipped;
 
 /// Names come from strangers; a line stays a line.
 fn tame(text: &str) -> String {
-    clipped(text, 200)
-        .chars()
-        .flat_map(char::escape_debug)
-        .collect()
+    let mut out = String::new();
+    for char in clipped(text, 200).chars() {
+        match char.is_control() {
+            true => out.extend(char.escape_default()),
+            false => out.push(char),
+        }
+    }
+    out
 }
 
 /// It was done, or begun.

@@ -48,7 +48,7 @@ impl Dashboard {
     #[must_use]
     pub fn builder(server: Server) -> DashboardBuilder {
         DashboardBuilder {
-            server: server.with_name("gandy-web"),
+            server,
             namespace: String::new(),
             access: Access::default(),
             read_only: false,
@@ -61,7 +61,6 @@ impl Dashboard {
     }
 
     /// Its pages, to be served or nested under any prefix: links follow.
-    #[must_use]
     pub fn router(&self) -> Router {
         router::router(Arc::clone(&self.app))
     }

@@ -46,6 +46,11 @@ mod state;
 mod watch;
 mod words;
 
+/// The examples of the book's page are this crate's doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/dashboard.md")]
+mod book {}
+
 pub use access::{Access, Credentials, CredentialsError, Role};
 pub use dashboard::{Dashboard, DashboardBuilder};
 pub use redact::{Redaction, RedactionError};

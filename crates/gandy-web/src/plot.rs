@@ -15,10 +15,16 @@ const HEIGHT: f64 = 28.0;
 impl Spark {
     /// From 0 at the bottom to the largest value. One value alone is no line.
     pub(crate) fn new(values: &[f64]) -> Self {
+        Self::among(values, values)
+    }
+
+    /// By the measure of other values that stand in the same box.
+    pub(crate) fn among(values: &[f64], others: &[f64]) -> Self {
         if values.len() < 2 {
             return Self::default();
         }
-        let top = values.iter().copied().fold(0.0, f64::max).max(1e-9);
+        let all = values.iter().chain(others).copied();
+        let top = all.fold(0.0, f64::max).max(1e-9);
         let step = WIDTH / (values.len() - 1) as f64;
         let points: Vec<String> = values
             .iter()
@@ -107,6 +113,10 @@ mod tests {
         let spark = Spark::of(&[0, 5, 10]);
         assert_eq!(spark.line, "0.0,27.0 50.0,14.5 100.0,2.0");
         assert!(spark.area.starts_with("0,28 ") && spark.area.ends_with(" 100,28"));
+        assert_eq!(
+            Spark::among(&[5.0, 0.0], &[10.0]).line,
+            "0.0,14.5 100.0,27.0"
+        );
         assert_eq!(Spark::of(&[7]), Spark::default());
         assert_eq!(Spark::of(&[0, 0]).line, "0.0,27.0 100.0,27.0");
     }

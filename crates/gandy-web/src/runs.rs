@@ -186,11 +186,11 @@ impl Run {
         word(&self.act)
     }
 
-    /// `retry that fit class:Mailer`
+    /// `jobs of retry that fit class:Mailer`
     pub(crate) fn what(&self) -> String {
         match &self.filter {
-            Some(filter) => format!("{} that fit {filter}", place_word(&self.place)),
-            None => format!("all of {}", place_word(&self.place)),
+            Some(filter) => format!("jobs of {} that fit {filter}", place_word(&self.place)),
+            None => format!("all jobs of {}", place_word(&self.place)),
         }
     }
 

@@ -295,7 +295,15 @@ async fn job(
             Whereabouts::InFlight { identity, .. } | Whereabouts::Ruby { identity, .. } => {
                 identity.clone()
             }
-            _ => place_word.clone(),
+            Whereabouts::Queue { name, .. } => format!("Queue {name}"),
+            Whereabouts::Set {
+                place: Place::Retry,
+                ..
+            } => "Retries".to_owned(),
+            Whereabouts::Set {
+                place: Place::Dead, ..
+            } => "Dead".to_owned(),
+            Whereabouts::Set { .. } => "Scheduled".to_owned(),
         },
         place_path: place
             .as_ref()

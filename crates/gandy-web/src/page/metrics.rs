@@ -184,6 +184,13 @@ fn thinned(series: &[u64], most: usize) -> Vec<u64> {
         .collect()
 }
 
+fn drawn(series: &[u64]) -> Vec<f64> {
+    thinned(series, 200)
+        .iter()
+        .map(|value| *value as f64)
+        .collect()
+}
+
 fn plot(metrics: &Metrics, classes: &[&ClassMetrics]) -> Plot {
     let steps = classes
         .iter()
@@ -221,8 +228,8 @@ fn plot(metrics: &Metrics, classes: &[&ClassMetrics]) -> Plot {
             .collect(),
         marks: serde_json::to_string(&marks).unwrap_or_default(),
         empty: classes.is_empty(),
-        runs: Spark::of(&thinned(&runs, 200)),
-        failures: Spark::of(&thinned(&failures, 200)),
+        runs: Spark::new(&drawn(&runs)),
+        failures: Spark::among(&drawn(&failures), &drawn(&runs)),
     }
 }
 

@@ -170,7 +170,10 @@ async fn view(app: &Shared, glance: &Glance) -> View {
         fleet: fleet(survey, health.as_deref()),
         series: series(&samples),
         processed: Spark::new(&rates(&samples, |rate| rate.processed)),
-        failed: Spark::new(&rates(&samples, |rate| rate.failed)),
+        failed: Spark::among(
+            &rates(&samples, |rate| rate.failed),
+            &rates(&samples, |rate| rate.processed),
+        ),
     }
 }
 
