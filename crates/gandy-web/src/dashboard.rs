@@ -6,10 +6,11 @@ use std::time::Duration;
 use axum::Router;
 use gandy::doctor::Doctor;
 use gandy::{Error, Grave, Inspect, Server, StampFormat, Surveyor};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::access::Access;
 use crate::assets::Assets;
+use crate::guard::GUESSES;
 use crate::live::Live;
 use crate::notice::Notices;
 use crate::redact::Redaction;
@@ -150,6 +151,7 @@ impl DashboardBuilder {
             every: self.poll,
             prefix: self.prefix,
             token: token()?,
+            guesses: Semaphore::new(GUESSES),
             assets: Assets::new(),
             live: Live::default(),
             notices: Notices::default(),

@@ -3,6 +3,8 @@
 //!
 //! Not here: which secrets are right (`access`).
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
@@ -23,6 +25,10 @@ use crate::state::{App, Shared};
 const BODY_MAX: usize = (1 << 20) + (64 << 10);
 /// Shorter answers are not worth compressing.
 const GZIP_MIN: usize = 1_000;
+/// For so long the answer to wrong credentials is kept back.
+const GUESS: Duration = Duration::from_millis(500);
+/// So many are kept back at once.
+pub(crate) const GUESSES: usize = 16;
 /// The field of a form, and the header of a script, that carries the page's token.
 pub(crate) const TOKEN: &str = "_token";
 const TOKEN_HEADER: &str = "x-gandy-token";
@@ -82,7 +88,15 @@ async fn admitted(
     body: Body,
     base: &str,
 ) -> Result<(Visitor, Request), Refusal> {
-    let known = app.access.check(&parts).map_err(denied)?;
+    let known = match app.access.check(&parts) {
+        Ok(known) => known,
+        Err(why) => {
+            if why == Denied::Credentials && parts.headers.contains_key(header::AUTHORIZATION) {
+                guessed(app).await?;
+            }
+            return Err(denied(why));
+        }
+    };
     let acts = !is_reading(&parts.method);
     let body = match acts {
         true => read(body).await?,
@@ -110,6 +124,21 @@ async fn admitted(
     };
     parts.extensions.insert(visitor.clone());
     Ok((visitor, Request::from_parts(parts, Body::from(body))))
+}
+
+/// Who guesses is answered late, and of many who guess at once most without being asked to wait: right secrets are looked at
+/// all the same, so that nobody is locked out.
+async fn guessed(app: &Shared) -> Result<(), Problem> {
+    let Ok(_place) = app.guesses.try_acquire() else {
+        return Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many wrong credentials",
+            "wait a little",
+        ));
+    };
+    tracing::warn!(target: "gandy::audit", "wrong credentials");
+    tokio::time::sleep(GUESS).await;
+    Ok(())
 }
 
 fn denied(denied: Denied) -> Refusal {

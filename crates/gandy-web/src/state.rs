@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gandy::doctor::Doctor;
 use gandy::{Client, Inspect, Server};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::access::Access;
 use crate::assets::Assets;
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) prefix: String,
     /// For browsers that do not say where a request comes from; drawn at start.
     pub(crate) token: String,
+    /// Wrong credentials whose answer is kept back.
+    pub(crate) guesses: Semaphore,
     pub(crate) assets: Assets,
     pub(crate) watch: Watch,
     pub(crate) live: Live,

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gandy::doctor::{Doctor, Question, Report};
 use gandy::views::{Day, Metrics, Window};
@@ -12,6 +12,7 @@ use gandy::{Inspect, ProcessInfo, RedisHealth, Survey, Surveyor};
 
 use crate::kept::Kept;
 use crate::problem::Outcome;
+use crate::state::App;
 use crate::words::now_ms;
 
 /// Readings that are kept: ten minutes of one a second.
@@ -24,6 +25,8 @@ const WINDOW_MS: i64 = 15_000;
 /// Sizes of a queue that its sparkline shows, so many milliseconds apart at least: ten minutes.
 const LINE: usize = 60;
 const LINE_APART_MS: i64 = 10_000;
+/// An examination reads thousands of entries.
+const EXAMINE_EVERY: Duration = Duration::from_secs(60);
 /// Queues that have a sparkline.
 const LINES: usize = 500;
 /// After a look of nobody for so long, what was seen before says nothing of what was between.
@@ -56,12 +59,21 @@ pub(crate) struct Sample {
     pub(crate) rate: Option<Rate>,
 }
 
+/// A queue over ten minutes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Line {
+    pub(crate) sizes: Vec<u64>,
+    /// By how many jobs a second it grows (below 0: shrinks); none until it was seen twice.
+    pub(crate) trend: Option<f64>,
+}
+
 /// What moved.
 #[derive(Debug, Default)]
 struct Past {
     samples: VecDeque<Sample>,
     queues: HashMap<String, VecDeque<u64>>,
-    queues_at_ms: i64,
+    /// When each point of a line was seen.
+    queues_at_ms: VecDeque<i64>,
     /// Since when looks have failed.
     away_since_ms: Option<i64>,
 }
@@ -79,6 +91,15 @@ pub(crate) struct Watch {
     history: Kept<Vec<Day>>,
     metrics: Mutex<HashMap<&'static str, Arc<Kept<Metrics>>>>,
     report: Kept<Report>,
+    findings: Mutex<Findings>,
+}
+
+/// The last examination that the first page saw; made beside what it waits for.
+#[derive(Debug, Default)]
+struct Findings {
+    report: Option<Arc<Report>>,
+    /// When the last one was begun.
+    begun: Option<Instant>,
 }
 
 impl Watch {
@@ -94,6 +115,7 @@ impl Watch {
             history: Kept::default(),
             metrics: Mutex::default(),
             report: Kept::default(),
+            findings: Mutex::default(),
         }
     }
 
@@ -131,11 +153,29 @@ impl Watch {
     }
 
     /// How large a queue was, over ten minutes.
-    pub(crate) fn queue_line(&self, name: &str) -> Vec<u64> {
+    pub(crate) fn queue_line(&self, name: &str) -> Line {
         self.past(|past| {
-            let line = past.queues.get(name);
-            line.map(|line| line.iter().copied().collect())
-                .unwrap_or_default()
+            let Some(line) = past.queues.get(name) else {
+                return Line::default();
+            };
+            // Over the last two steps, some 20 s.
+            let ago = line.len().min(3);
+            let time = |back: usize| {
+                Some(
+                    *past
+                        .queues_at_ms
+                        .get(past.queues_at_ms.len().checked_sub(back)?)?,
+                )
+            };
+            let size = |back: usize| Some(*line.get(line.len().checked_sub(back)?)? as f64);
+            let trend = || {
+                let seconds = (time(1)? - time(ago)?) as f64 / 1000.0;
+                (seconds > 0.0).then_some((size(1)? - size(ago)?) / seconds)
+            };
+            Line {
+                trend: trend(),
+                sizes: line.iter().copied().collect(),
+            }
         })
     }
 
@@ -178,6 +218,37 @@ impl Watch {
         .await
     }
 
+    /// What the doctor found last; somebody who looks makes it look again once a minute, and does not wait for it.
+    pub(crate) fn findings(app: &App) -> Option<Arc<Report>> {
+        let (known, due) = {
+            let mut findings = app
+                .watch
+                .findings
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let due = findings
+                .begun
+                .is_none_or(|begun| begun.elapsed() >= EXAMINE_EVERY);
+            if due {
+                findings.begun = Some(Instant::now());
+            }
+            (findings.report.clone(), due)
+        };
+        if due {
+            let app = Arc::clone(app);
+            tokio::spawn(async move {
+                let report = app.watch.report(&app.doctor, EXAMINE_EVERY).await.ok();
+                let mut slot = app
+                    .watch
+                    .findings
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                slot.report = report;
+            });
+        }
+        known
+    }
+
     /// What the doctor finds, no older than this.
     pub(crate) async fn report(&self, doctor: &Doctor, age: Duration) -> Outcome<Arc<Report>> {
         self.report
@@ -199,6 +270,7 @@ impl Past {
             if other || !(0..=GAP_MS).contains(&since) {
                 self.samples.clear();
                 self.queues.clear();
+                self.queues_at_ms.clear();
             }
         }
         let mut sample = Sample {
@@ -213,8 +285,12 @@ impl Past {
         while self.samples.len() > KEPT {
             self.samples.pop_front();
         }
-        if at_ms - self.queues_at_ms >= LINE_APART_MS || self.queues.is_empty() {
-            self.queues_at_ms = at_ms;
+        let last = self.queues_at_ms.back();
+        if last.is_none_or(|last| at_ms - last >= LINE_APART_MS) {
+            self.queues_at_ms.push_back(at_ms);
+            while self.queues_at_ms.len() > LINE {
+                self.queues_at_ms.pop_front();
+            }
             let mut queues = HashMap::new();
             for queue in survey.queues.iter().take(LINES) {
                 let mut line = self.queues.remove(&queue.name).unwrap_or_default();

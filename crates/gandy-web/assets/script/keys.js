@@ -104,14 +104,14 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const text = button.dataset.copy || $(`#${CSS.escape(button.dataset.copyFrom)}`)?.textContent || "";
-  const before = button.textContent;
+  const label = $("code", button) ?? button, before = label.textContent;
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    label.textContent = "Copied";
   } catch {
-    button.textContent = "Not allowed here";
+    label.textContent = "Not allowed here";
   }
-  setTimeout(() => { button.textContent = before; }, 1500);
+  setTimeout(() => { label.textContent = before; }, 1500);
 });
 
 document.addEventListener("submit", (event) => {

@@ -51,7 +51,7 @@ function draw(figure) {
     value: (_, value) => (value == null ? "–" : compact.format(value)),
   }));
   const chart = new uPlot({
-    width: canvas.clientWidth, height: Number(figure.dataset.height || 240),
+    width: canvas.clientWidth, height: Math.max(240, figure.clientHeight - 42),
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
     axes: [{ ...axis, grid: { show: false }, size: 28, space: 70, values: (_, values, __, ___, step) => values.map((at) => clock(at, step)) }, { ...axis, size: 44, values: (_, values) => values.map((value) => compact.format(value)) }],

@@ -25,7 +25,7 @@ use gandy::Place;
 use crate::frame::{Frame, Tab, Visitor};
 use crate::live::Fragments;
 use crate::problem::{Outcome, Problem};
-use crate::state::{App, Shared};
+use crate::state::App;
 
 /// The paths of the pages that are not the router's own.
 pub(crate) fn routes() -> Router<App> {
@@ -103,7 +103,7 @@ impl Live {
     }
 
     /// What such a page shows at this moment. Where Redis does not answer only what says so.
-    pub(crate) async fn fragments(&self, app: &Shared, visitor: &Visitor) -> Fragments {
+    pub(crate) async fn fragments(&self, app: &App, visitor: &Visitor) -> Fragments {
         let glance = app.watch.glance().await;
         let frame = Frame::new(app, visitor, self.tab(), "", glance.as_deref());
         let mut fragments = Fragments::new();

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use gandy::doctor::Severity;
 use gandy::views::Day;
 use gandy::{RedisHealth, Survey, SurveyedQueue};
 
@@ -10,8 +11,8 @@ use crate::frame::{Frame, Tab, Visitor};
 use crate::param::{Query, encoded};
 use crate::plot::{Bar, Spark, bars};
 use crate::problem::Outcome;
-use crate::state::{App, Shared};
-use crate::watch::{Glance, Rate, Sample};
+use crate::state::App;
+use crate::watch::{Glance, Line, Rate, Sample, Watch};
 use crate::words;
 
 /// Queues of the first page; all are on their own.
@@ -35,6 +36,7 @@ pub(crate) struct View {
     queues: Vec<QueueRow>,
     more_queues: usize,
     fleet: Fleet,
+    health: Health,
     /// For the plot: times, runs a second, failures a second.
     series: String,
     processed: Spark,
@@ -61,6 +63,7 @@ pub(crate) struct QueueRow {
     pub(crate) late: bool,
     pub(crate) busy: String,
     pub(crate) paused: bool,
+    pub(crate) trend: String,
     pub(crate) spark: Spark,
     pub(crate) empty: bool,
 }
@@ -79,6 +82,17 @@ struct Fleet {
     round_trip: String,
 }
 
+/// What the doctor found.
+#[derive(Debug, Default)]
+struct Health {
+    known: bool,
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+    /// The gravest.
+    first: String,
+}
+
 #[derive(Debug)]
 struct ServerBox {
     name: String,
@@ -88,7 +102,6 @@ struct ServerBox {
     memory: String,
     memory_max: String,
     memory_share: u64,
-    warnings: Vec<&'static str>,
 }
 
 /// The last days.
@@ -118,11 +131,11 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query):
     })
 }
 
-pub(crate) async fn fragments(app: &Shared, frame: &Frame, glance: &Glance, put: Put<'_>) {
+pub(crate) async fn fragments(app: &App, frame: &Frame, glance: &Glance, put: Put<'_>) {
     let view = &view(app, glance).await;
     put("tiles", Tiles { frame, view }.render());
     put("rates", Rates { view }.render());
-    put("fleet", FleetPart { view }.render());
+    put("fleet", FleetPart { frame, view }.render());
     put("queues", Queues { frame, view }.render());
 }
 
@@ -142,6 +155,7 @@ struct Rates<'a> {
 #[derive(Template)]
 #[template(path = "overview/fleet.html")]
 struct FleetPart<'a> {
+    frame: &'a Frame,
     view: &'a View,
 }
 
@@ -152,7 +166,30 @@ struct Queues<'a> {
     view: &'a View,
 }
 
-async fn view(app: &Shared, glance: &Glance) -> View {
+fn findings(app: &App) -> Health {
+    let Some(report) = Watch::findings(app) else {
+        return Health::default();
+    };
+    let of = |severity| {
+        let found = report.findings.iter();
+        found.filter(|finding| finding.severity == severity).count()
+    };
+    let grave = report
+        .findings
+        .first()
+        .filter(|finding| finding.severity != Severity::Note);
+    Health {
+        known: true,
+        errors: of(Severity::Error),
+        warnings: of(Severity::Warning),
+        notes: of(Severity::Note),
+        first: grave
+            .map(|finding| finding.reason.clone())
+            .unwrap_or_default(),
+    }
+}
+
+async fn view(app: &App, glance: &Glance) -> View {
     let samples = app.watch.samples();
     // Where INFO is not allowed the rest is shown.
     let health = app.watch.health().await.ok();
@@ -168,6 +205,7 @@ async fn view(app: &Shared, glance: &Glance) -> View {
             .map(|queue| queue_row(queue, &app.watch.queue_line(&queue.name)))
             .collect(),
         fleet: fleet(survey, health.as_deref()),
+        health: findings(app),
         series: series(&samples),
         processed: Spark::new(&rates(&samples, |rate| rate.processed)),
         failed: Spark::among(
@@ -213,12 +251,7 @@ fn tiles(glance: &Glance) -> Vec<Tile> {
         below,
         tone,
     };
-    let trend = match rate.map(|rate| rate.waiting) {
-        None => "looking".to_owned(),
-        Some(rate) if rate >= 0.05 => format!("+{}/s", words::rate(rate)),
-        Some(rate) if rate <= -0.05 => format!("{}/s", words::rate(rate)),
-        Some(_) => "steady".to_owned(),
-    };
+    let trend = rate.map_or_else(|| "looking".to_owned(), |rate| trend(rate.waiting));
     let slowest = survey
         .queues
         .iter()
@@ -293,8 +326,17 @@ fn tiles(glance: &Glance) -> Vec<Tile> {
     ]
 }
 
+/// `+3.2/s`, `-50/s`, `steady`.
+fn trend(rate: f64) -> String {
+    match rate {
+        rate if rate >= 0.05 => format!("+{}/s", words::rate(rate)),
+        rate if rate <= -0.05 => format!("{}/s", words::rate(rate)),
+        _ => "steady".to_owned(),
+    }
+}
+
 /// A queue as tables show it.
-pub(crate) fn queue_row(queue: &SurveyedQueue, line: &[u64]) -> QueueRow {
+pub(crate) fn queue_row(queue: &SurveyedQueue, line: &Line) -> QueueRow {
     QueueRow {
         link: encoded(&queue.name),
         name: queue.name.clone(),
@@ -306,7 +348,8 @@ pub(crate) fn queue_row(queue: &SurveyedQueue, line: &[u64]) -> QueueRow {
         late: queue.latency.as_millis() >= LATE_MS,
         busy: words::grouped(queue.busy),
         paused: queue.paused,
-        spark: Spark::of(line),
+        trend: line.trend.map_or_else(String::new, trend),
+        spark: Spark::of(&line.sizes),
         empty: queue.size == 0,
     }
 }
@@ -329,32 +372,17 @@ fn fleet(survey: &Survey, health: Option<&RedisHealth>) -> Fleet {
         // Gandy's heartbeats come every 5 s, Ruby's every 10 s.
         silent: survey.oldest_beat.as_secs() > 25,
         round_trip: words::took(survey.round_trip.as_secs_f64() * 1000.0),
-        server: health.map(|health| {
-            let mut warnings = Vec::new();
-            if let Some(server) = &survey.server {
-                if !server.eviction_safe {
-                    warnings.push("It may evict jobs: set maxmemory-policy to noeviction.");
-                }
-                if !server.append_only {
-                    warnings.push("No append-only file: a crash of Redis loses jobs.");
-                }
-                if !server.persistence_ok {
-                    warnings.push("Its last write to disk failed.");
-                }
-            }
-            ServerBox {
-                name: health.server.clone(),
-                uptime: words::span_of(health.uptime),
-                clients: words::grouped(health.clients),
-                commands: words::grouped(health.commands_per_second),
-                memory: words::bytes(health.memory),
-                memory_max: match health.memory_max {
-                    0 => String::new(),
-                    max => words::bytes(max),
-                },
-                memory_share: share(health.memory, health.memory_max),
-                warnings,
-            }
+        server: health.map(|health| ServerBox {
+            name: health.server.clone(),
+            uptime: words::span_of(health.uptime),
+            clients: words::grouped(health.clients),
+            commands: words::grouped(health.commands_per_second),
+            memory: words::bytes(health.memory),
+            memory_max: match health.memory_max {
+                0 => String::new(),
+                max => words::bytes(max),
+            },
+            memory_share: share(health.memory, health.memory_max),
         }),
     }
 }
