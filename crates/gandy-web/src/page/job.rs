@@ -152,9 +152,12 @@ pub(crate) async fn show(
             app.inspect.why_of(job, ahead).await?
         }
         None => {
-            app.inspect
-                .why(&jid, Duration::from_secs(within), &[])
-                .await?
+            let within = Duration::from_secs(within);
+            // Who holds it is quickly told; sets of millions take their time.
+            match app.inspect.why_at_work(&jid, within).await? {
+                Some(explanation) => explanation,
+                None => app.inspect.why(&jid, within, &[]).await?,
+            }
         }
     };
     let glance = app.watch.glance().await;

@@ -46,6 +46,23 @@ impl Inspect {
         self.explained(report, &processes).await
     }
 
+    /// The same for a job that somebody holds or runs, without a look into sets and queues; `None`: nobody does.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn why_at_work(
+        &self,
+        jid: &str,
+        within: Duration,
+    ) -> Result<Option<Explanation>, Error> {
+        let report = self.report_at_work(jid, within).await?;
+        if report.sightings.is_empty() {
+            return Ok(None);
+        }
+        let processes = self.processes().await?;
+        self.explained(report, &processes).await.map(Some)
+    }
+
     /// The same for a job that was just seen where it waits, behind so many others: without a search.
     ///
     /// # Errors
