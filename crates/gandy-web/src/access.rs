@@ -32,7 +32,7 @@ pub struct Access {
     pub(crate) way: Way,
 }
 
-type Hook = Arc<dyn Fn(&Parts) -> Option<Role> + Send + Sync>;
+type Hook = Arc<dyn Fn(&Parts) -> Option<Known> + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) enum Way {
@@ -82,8 +82,17 @@ impl Access {
     /// 403. It runs for each request, so it should be quick.
     #[must_use]
     pub fn by(check: impl Fn(&Parts) -> Option<Role> + Send + Sync + 'static) -> Self {
+        Self::by_name(move |parts| Some((check(parts)?, "the application's user".to_owned())))
+    }
+
+    /// The same for a check that also tells the visitor's name, under which acts are logged.
+    #[must_use]
+    pub fn by_name(
+        check: impl Fn(&Parts) -> Option<(Role, String)> + Send + Sync + 'static,
+    ) -> Self {
+        let known = move |parts: &Parts| check(parts).map(|(role, name)| Known { role, name });
         Self {
-            way: Way::Hook(Arc::new(check)),
+            way: Way::Hook(Arc::new(known)),
         }
     }
 
@@ -109,9 +118,7 @@ impl Access {
             Way::Credentials(credentials) => {
                 credentials.check(&parts.headers).ok_or(Denied::Credentials)
             }
-            Way::Hook(check) => check(parts)
-                .map(|role| known(role, "the application's user"))
-                .ok_or(Denied::Hook),
+            Way::Hook(check) => check(parts).ok_or(Denied::Hook),
         }
     }
 }

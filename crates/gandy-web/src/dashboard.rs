@@ -122,7 +122,7 @@ impl DashboardBuilder {
         self
     }
 
-    /// With times written as seconds into what is moved, while any Ruby below Sidekiq 8 reads it.
+    /// With times written as seconds into what is moved and pushed, while any Ruby below Sidekiq 8 reads it.
     #[must_use]
     pub fn stamps(mut self, stamps: StampFormat) -> Self {
         self.stamps = stamps;
@@ -145,6 +145,7 @@ impl DashboardBuilder {
             inspect,
             server,
             namespace,
+            stamps: self.stamps,
             access: self.access,
             read_only: self.read_only,
             redaction: self.redaction,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gandy::doctor::Doctor;
-use gandy::{Client, Inspect, Server};
+use gandy::{Client, Inspect, Server, StampFormat};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::access::Access;
@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) doctor: Doctor,
     pub(crate) server: Server,
     pub(crate) namespace: String,
+    pub(crate) stamps: StampFormat,
     pub(crate) access: Access,
     pub(crate) read_only: bool,
     pub(crate) redaction: Redaction,
@@ -52,6 +53,7 @@ impl Shared {
             Client::builder()
                 .server(self.server.clone())
                 .namespace(&self.namespace)
+                .stamps(self.stamps)
                 .connect()
                 .await
         };

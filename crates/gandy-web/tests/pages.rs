@@ -438,7 +438,7 @@ async fn a_page_that_is_open_while_redis_restarts_says_so_and_comes_back() {
     let page = site.get("/retries").await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     page.has("</html>")
-        .has("since <time")
+        .has("went away <time")
         .has("data-page=\"nav\"");
     redis.restart();
     wait_until_async(DEADLINE, "the page's return", async || {
