@@ -72,7 +72,8 @@ fn arrows_between_crates_go_one_way() {
         ("gandy-store", &["gandy-protocol"]),
         ("gandy", &["gandy-derive", "gandy-protocol", "gandy-store"]),
         ("gandy-worker", &["gandy"]),
-        ("gandy-cli", &["gandy"]),
+        ("gandy-web", &["gandy"]),
+        ("gandy-cli", &["gandy", "gandy-web"]),
         ("gandy-bench", &["gandy"]),
         ("gandy-examples", &["gandy"]),
         ("gandy-battery", &["gandy", "gandy-faults", "gandy-tests"]),
@@ -120,7 +121,7 @@ fn the_protocol_is_pure_and_only_the_store_talks_to_redis() {
             );
         }
     }
-    for package in ["gandy", "gandy-worker", "gandy-cli"] {
+    for package in ["gandy", "gandy-worker", "gandy-web", "gandy-cli"] {
         for name in ["redis", "deadpool-redis"] {
             assert!(
                 !needs[package].contains(name),

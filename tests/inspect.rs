@@ -8,6 +8,8 @@ mod hands;
 mod processes;
 #[path = "inspect/repairs.rs"]
 mod repairs;
+#[path = "inspect/searches.rs"]
+mod searches;
 mod support;
 #[path = "inspect/walks.rs"]
 mod walks;

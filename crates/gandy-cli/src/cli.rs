@@ -15,7 +15,8 @@ use crate::failure::exit;
 use crate::settings::{self, Settings};
 use crate::verb::{
     act, busy, cancel, clear, completions, dev, doctor, export, exporter, functions, history,
-    import, job, jobs, man, mark, metrics, pause, processes, push, queues, signal, stats, top, why,
+    import, job, jobs, man, mark, metrics, pause, processes, push, queues, signal, stats, top, web,
+    why,
 };
 use crate::{output, style};
 
@@ -40,6 +41,7 @@ const MORE: &str = r#"EXAMPLES
   gandy doctor                                       what is wrong here, and how it is repaired
   gandy exporter --listen 0.0.0.0:7434               metrics of the fleet for Prometheus
   gandy top                                          all of it on a full screen, live
+  gandy web                                          the same as web pages, on http://localhost:7435
   gandy dev                                          a private Redis and a worker, until Ctrl-C
   gandy VERB --help                                  examples of each verb
 
@@ -145,6 +147,7 @@ pub(crate) enum Verb {
     Exporter(exporter::ExporterArgs),
     InstallFunctions(functions::FunctionsArgs),
     Top(top::TopArgs),
+    Web(web::WebArgs),
     Dev(dev::DevArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),

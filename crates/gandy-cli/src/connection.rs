@@ -72,7 +72,7 @@ impl Common {
         Ok(())
     }
 
-    fn server(&self) -> Result<Server, Failure> {
+    pub(crate) fn server(&self) -> Result<Server, Failure> {
         let flags = TlsFiles {
             ca: self.tls_ca.clone(),
             cert: self.tls_cert.clone(),

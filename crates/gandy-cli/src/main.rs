@@ -36,24 +36,31 @@ use std::process::ExitCode;
 use failure::Failure;
 
 fn main() -> ExitCode {
-    // The library's warnings, such as a queue's name that could not be written.
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_writer(std::io::stderr)
-        .without_time()
-        .with_target(false)
-        .with_ansi(false)
-        .init();
     let mut cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
+    log(&cli.verb);
     match run(&mut cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output::complain(&failure.text);
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// The library's warnings, such as a queue's name that could not be written. What runs on and takes orders also says who
+/// gave which, and when.
+fn log(verb: &cli::Verb) {
+    use tracing_subscriber::EnvFilter;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("warn,gandy::audit=info"))
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    match verb {
+        cli::Verb::Web(_) => log.init(),
+        _ => log.without_time().with_target(false).init(),
     }
 }
 

@@ -64,15 +64,7 @@ pub(crate) fn parse(word: &str) -> Result<Place, String> {
     ))
 }
 
-/// The same word again.
-pub(crate) fn name(place: &Place) -> String {
-    match place {
-        Place::Queue(name) => format!("queue:{name}"),
-        Place::Schedule => "schedule".to_owned(),
-        Place::Retry => "retry".to_owned(),
-        Place::Dead => "dead".to_owned(),
-    }
-}
+pub(crate) use gandy::views::words::place as name;
 
 #[cfg(test)]
 mod tests {

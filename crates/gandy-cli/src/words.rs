@@ -3,14 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gandy::Filter;
+pub(crate) use gandy::views::words::{count, relative, span};
 
 use crate::printable::printable;
-
-const SECOND: u64 = 1000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-const YEAR: u64 = 365 * DAY;
 
 /// Milliseconds since 1970 by this machine's clock.
 pub(crate) fn now_ms() -> i64 {
@@ -18,38 +13,6 @@ pub(crate) fn now_ms() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// An instant as seen from now: `in 5 minutes`, `now`, `3 hours ago`.
-pub(crate) fn relative(at_ms: i64, now_ms: i64) -> String {
-    let distance = at_ms.abs_diff(now_ms);
-    if distance < SECOND {
-        "now".to_owned()
-    } else if at_ms > now_ms {
-        format!("in {}", span(distance))
-    } else {
-        format!("{} ago", span(distance))
-    }
-}
-
-/// A span in the largest unit of which it has one, rounded to whole ones.
-pub(crate) fn span(ms: u64) -> String {
-    if ms < SECOND {
-        return format!("{ms} ms");
-    }
-    // What rounds to 60 seconds is a minute, so the unit is chosen after rounding.
-    for (unit, name, next) in [
-        (SECOND, "second", MINUTE),
-        (MINUTE, "minute", HOUR),
-        (HOUR, "hour", DAY),
-        (DAY, "day", YEAR),
-    ] {
-        let rounded = ms.saturating_add(unit / 2) / unit;
-        if rounded < next / unit {
-            return count(rounded, name);
-        }
-    }
-    count(ms.saturating_add(YEAR / 2) / YEAR, "year")
 }
 
 /// A filter of a flag. The word may be anything, so what is said about it is made printable.
@@ -69,12 +32,6 @@ pub(crate) fn parse_some_span(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("write a span above 0, such as 500ms, 10s, 5m".to_owned()),
         span => Ok(span),
     }
-}
-
-/// `1 job`, `2 jobs`.
-pub(crate) fn count(number: u64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 /// A number that can be read: `1,234,567`.
@@ -102,28 +59,6 @@ pub(crate) fn memory(kb: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn instants_are_said_as_seen_from_now() {
-        let now = 1_795_398_104_597;
-        for (offset, words) in [
-            (0, "now"),
-            (-999, "now"),
-            (1_000, "in 1 second"),
-            (-59_400, "59 seconds ago"),
-            (-59_500, "1 minute ago"),
-            (7_199_000, "in 2 hours"),
-            (60_000, "in 1 minute"),
-            (-7_200_000, "2 hours ago"),
-            (172_800_000, "in 2 days"),
-            (-63_072_000_000, "2 years ago"),
-        ] {
-            assert_eq!(relative(now + offset, now), words);
-        }
-        // Scores are anybody's numbers.
-        assert_eq!(relative(i64::MAX, now), "in 292471152 years");
-        assert!(relative(i64::MIN, now).ends_with("years ago"));
-    }
 
     #[test]
     fn a_span_is_read_by_one_rule_and_where_it_is_needed_it_is_not_0() {

@@ -53,6 +53,7 @@ mod pool;
 mod promote;
 mod reap;
 mod resp;
+mod resume;
 mod seek;
 mod sentinel;
 mod sentinel_url;

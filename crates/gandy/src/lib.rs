@@ -43,6 +43,7 @@ mod preview;
 mod push;
 #[cfg(feature = "worker")]
 mod registry;
+mod search;
 mod survey;
 pub mod testing;
 pub mod views;
@@ -61,7 +62,8 @@ pub use error::Error;
 pub use gandy_derive::Job;
 pub use gandy_protocol::{
     Backtrace, End, Ended, Filter, FilterError, JobRecord, KeyRow, Keys, Payload, QueueName,
-    RetrySetting, Stamp, StampFormat, keys::TABLE as KEY_TABLE, span,
+    RetrySetting, Stamp, StampFormat, decode_backtrace, keys::TABLE as KEY_TABLE,
+    sha1_hex as digest, span,
 };
 pub use gandy_store::{
     Caution, Grave, Kind, Mark, Patience, Place, Presence, RedisHealth, Server, StoreError,
@@ -74,6 +76,7 @@ pub use listener::{Answer, Listener};
 pub use metrics::METRICS;
 pub use preview::Preview;
 pub use push::Push;
+pub use search::{Bookmark, Found, Hit};
 pub use survey::{QUEUES_MAX, Survey, SurveyedQueue, SurveyedServer, SurveyedSet, Surveyor};
 pub use walk::Walk;
 

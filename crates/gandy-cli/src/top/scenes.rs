@@ -122,6 +122,8 @@ fn metrics() -> Metrics {
         p95_ms: p50_ms.map(|ms| ms * 3.0),
         p99_ms: p50_ms.map(|ms| ms * 7.0),
         series: (0..60).map(|minute| minute * pace).collect(),
+        failure_series: Vec::new(),
+        histogram: Vec::new(),
     };
     Metrics {
         from_ms: NOW - 3_599_000,

@@ -1,7 +1,7 @@
 //! `gandy busy`: the running jobs of all processes.
 
 use clap::Args;
-use gandy::views::{RunningJob, Steps};
+use gandy::views::RunningJob;
 use serde::Serialize;
 
 use crate::cli::Common;
@@ -110,22 +110,7 @@ fn row(job: &RunningJob, now_ms: i64) -> Vec<String> {
         or_none(since.as_deref()),
         or_none(job.queue.as_deref()),
         or_none(job.class()),
-        or_none(job.steps.as_ref().map(steps).as_deref()),
+        or_none(job.steps.as_ref().map(ToString::to_string).as_deref()),
         job.identity.clone(),
     ]
-}
-
-/// `3 of 10 (30 %): pages`.
-pub(super) fn steps(steps: &Steps) -> String {
-    let done = match steps.total {
-        Some(total) if total > 0 => {
-            let share = steps.done as f64 / total as f64 * 100.0;
-            format!("{} of {total} ({share:.0} %)", steps.done)
-        }
-        _ => format!("{} done", steps.done),
-    };
-    match steps.note.is_empty() {
-        true => done,
-        false => format!("{done}: {}", steps.note),
-    }
 }

@@ -162,20 +162,7 @@ pub(crate) fn place_in_words(sighting: &Sighting, now_ms: i64) -> String {
 
 /// How the last run ended, in words, harmless for a terminal.
 pub(crate) fn outcome_in_words(ended: &Ended) -> String {
-    use gandy::End::{Dead, Deleted, Done, Failed};
-    let what = match ended.outcome {
-        Done => "done",
-        Failed if ended.will_retry => "failed, and will be retried",
-        Failed => "failed, and will not run again",
-        Dead => "dead",
-        Deleted => "deleted",
-    };
-    let error = match (&ended.error_class, &ended.error_message) {
-        (Some(class), Some(message)) => format!(": {class}: {message}"),
-        (Some(one), None) | (None, Some(one)) => format!(": {one}"),
-        (None, None) => String::new(),
-    };
-    printable(&format!("{what}{error}"))
+    printable(&gandy::views::words::ended(ended))
 }
 
 /// What to tell about a search that did not see everything.

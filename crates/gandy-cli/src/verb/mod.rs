@@ -29,6 +29,7 @@ pub(crate) mod signal;
 pub(crate) mod stats;
 pub(crate) mod top;
 mod wait;
+pub(crate) mod web;
 pub(crate) mod why;
 
 use crate::cli::{Cli, Verb};
@@ -65,6 +66,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<u8, Failure> {
         Verb::Exporter(args) => exporter::run(args, common).await,
         Verb::InstallFunctions(_) => functions::run(common).await,
         Verb::Top(_) => top::run(common).await,
+        Verb::Web(args) => web::run(args, common).await,
         Verb::Dev(args) => return dev::run(args, common).await,
         Verb::Completions(args) => completions::run(args, common),
         Verb::Man(args) => man::run(args, common),

@@ -14,7 +14,7 @@ use super::{
     report::{JobReport, Whereabouts},
     running::{RunningJob, of_processes},
 };
-use crate::{Error, Inspect, ProcessInfo};
+use crate::{Error, Inspect, JobInfo, ProcessInfo};
 
 /// Of so many of the jobs that are taken next it is looked up how long such jobs run.
 const SAMPLE: usize = 100;
@@ -43,6 +43,41 @@ impl Inspect {
     ) -> Result<Explanation, Error> {
         let processes = self.processes().await?;
         let report = self.report_among(jid, within, places, &processes).await?;
+        self.explained(report, &processes).await
+    }
+
+    /// The same for a job that somebody holds or runs, without a look into sets and queues; `None`: nobody does.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn why_at_work(
+        &self,
+        jid: &str,
+        within: Duration,
+    ) -> Result<Option<Explanation>, Error> {
+        let report = self.report_at_work(jid, within).await?;
+        if report.sightings.is_empty() {
+            return Ok(None);
+        }
+        let processes = self.processes().await?;
+        self.explained(report, &processes).await.map(Some)
+    }
+
+    /// The same for a job that was just seen where it waits, behind so many others: without a search.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`], and [`Error::Config`] for bytes that are no job.
+    pub async fn why_of(&self, job: &JobInfo, ahead: u64) -> Result<Explanation, Error> {
+        let processes = self.processes().await?;
+        let report = self.report_of(job, ahead).await?;
+        self.explained(report, &processes).await
+    }
+
+    async fn explained(
+        &self,
+        report: JobReport,
+        processes: &[ProcessInfo],
+    ) -> Result<Explanation, Error> {
         let queues: HashSet<String> = report
             .sightings
             .iter()
@@ -75,7 +110,7 @@ impl Inspect {
                 .filter(|row| row.paused)
                 .map(|row| row.name)
                 .collect(),
-            listeners: self.listeners(&processes).await?,
+            listeners: self.listeners(processes).await?,
             mean_run,
         };
         Ok(Explanation {

@@ -59,6 +59,11 @@ pub struct ClassMetrics {
     pub p99_ms: Option<f64>,
     /// Runs in each step.
     pub series: Vec<u64>,
+    /// Failed runs in each step.
+    pub failure_series: Vec<u64>,
+    /// How many successful runs took less than each of [`BUCKET_BOUNDS_MS`], and no less than the one before; the last
+    /// number is of those above them all. Of the last 8 hours, as the percentiles.
+    pub histogram: Vec<u64>,
 }
 
 impl Window {
@@ -149,6 +154,7 @@ impl Inspect {
         metrics.p50_ms = quantile(&whole, 0.5);
         metrics.p95_ms = quantile(&whole, 0.95);
         metrics.p99_ms = quantile(&whole, 0.99);
+        metrics.histogram = whole.to_vec();
         Ok(())
     }
 
@@ -172,21 +178,23 @@ impl Inspect {
 
 /// The classes of all steps, the one with the most runs first.
 fn sum(steps: &[HashMap<String, Executed>]) -> Vec<ClassMetrics> {
-    let mut sums: HashMap<&str, (Executed, Vec<u64>)> = HashMap::new();
+    let mut sums: HashMap<&str, (Executed, Vec<u64>, Vec<u64>)> = HashMap::new();
     for (place, step) in steps.iter().enumerate() {
         for (class, executed) in step {
-            let (sum, series) = sums
-                .entry(class)
-                .or_insert_with(|| (Executed::default(), vec![0; steps.len()]));
+            let (sum, series, failures) = sums.entry(class).or_insert_with(|| {
+                let none = || vec![0; steps.len()];
+                (Executed::default(), none(), none())
+            });
             sum.runs = sum.runs.saturating_add(executed.runs);
             sum.failures = sum.failures.saturating_add(executed.failures);
             sum.millis = sum.millis.saturating_add(executed.millis);
             series[place] = executed.runs;
+            failures[place] = executed.failures;
         }
     }
     let mut classes: Vec<ClassMetrics> = sums
         .into_iter()
-        .map(|(class, (sum, series))| {
+        .map(|(class, (sum, series, failure_series))| {
             let well = sum.runs.saturating_sub(sum.failures);
             ClassMetrics {
                 class: class.to_owned(),
@@ -197,6 +205,8 @@ fn sum(steps: &[HashMap<String, Executed>]) -> Vec<ClassMetrics> {
                 p95_ms: None,
                 p99_ms: None,
                 series,
+                failure_series,
+                histogram: Vec::new(),
             }
         })
         .collect();
@@ -228,5 +238,6 @@ mod tests {
         assert_eq!((classes[1].runs, classes[1].failures), (3, 1));
         assert_eq!(classes[1].mean_ms, Some(20.0));
         assert_eq!(classes[1].series, [2, 0, 1]);
+        assert_eq!(classes[1].failure_series, [1, 0, 0]);
     }
 }

@@ -4,8 +4,9 @@
 //! * `running`: what runs now; `report`: where one job is; `reason`, `facts`: why it does not run.
 //! * `past`: runs by day and deploy marks; `metrics`: runs by class.
 //! * `cancel`: ends a run by hand.
+//! * `say`, `words`: all of it in sentences.
 //!
-//! Not here: what is wrong with all of it ([`crate::doctor`]), and words for people.
+//! Not here: what is wrong with all of it ([`crate::doctor`]).
 
 mod cancel;
 mod facts;
@@ -14,9 +15,12 @@ mod past;
 mod reason;
 mod report;
 mod running;
+mod say;
+pub mod words;
 
 pub use cancel::Cancelled;
 pub use facts::Explanation;
+pub use gandy_protocol::metrics::BUCKET_BOUNDS_MS;
 pub use metrics::{ClassMetrics, Metrics, Window};
 pub use past::Day;
 pub use reason::{Capsule, Facts, Listener, Reason, explain};

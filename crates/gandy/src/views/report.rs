@@ -7,7 +7,7 @@ use gandy_protocol::{Ended, Payload, recovery_id};
 use gandy_store::{Kind, Place, Search, StoreError};
 
 use super::running::{RunningJob, Steps, of_processes};
-use crate::{Error, Inspect, ProcessInfo};
+use crate::{Error, Inspect, JobInfo, ProcessInfo};
 
 /// Where a job was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,6 +135,37 @@ impl Inspect {
         }
         report.looked_at = search.looked_at;
         report.gave_up = search.gave_up;
+        Ok(report)
+    }
+
+    /// Of a job that was just seen where it waits.
+    pub(super) async fn report_of(&self, job: &JobInfo, ahead: u64) -> Result<JobReport, Error> {
+        let payload = job.payload.clone().map_err(Error::config)?;
+        let mut report = JobReport::of_nothing(payload.jid());
+        report.outcome = self.outcome(&report.jid).await?;
+        if recovery_id(&named(&report.jid)) == report.jid {
+            report.died_aboard = self.line.died_aboard(&report.jid).await?;
+        }
+        let whereabouts = match &job.place {
+            Place::Queue(name) => Whereabouts::Queue {
+                name: name.clone(),
+                ahead,
+            },
+            set => Whereabouts::Set {
+                place: set.clone(),
+                at_ms: job.at_ms.unwrap_or(0),
+            },
+        };
+        let reason = match job.place {
+            Place::Dead => self.reason(job).await?,
+            _ => None,
+        };
+        report.looked_at = 1;
+        report.sightings.push(Sighting {
+            whereabouts,
+            payload,
+            reason,
+        });
         Ok(report)
     }
 

@@ -71,6 +71,12 @@ impl RunningJob {
         }
     }
 
+    /// What these processes run, the longest run first.
+    #[must_use]
+    pub fn all_of(processes: &[ProcessInfo]) -> Vec<Self> {
+        of_processes(processes)
+    }
+
     /// The job's id, where it can be read.
     #[must_use]
     pub fn jid(&self) -> Option<&str> {

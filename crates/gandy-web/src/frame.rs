@@ -1,0 +1,220 @@
+//! What is around every page: navigation with counts, where Redis is, what is wrong with it, and the visitor's choices.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use std::convert::Infallible;
+
+use crate::access::Role;
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::watch::Glance;
+use crate::words;
+
+/// Who asks, and from where it looks. `guard` puts it into each request.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitor {
+    /// For the log of acts.
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// Whether acts are offered and taken.
+    pub(crate) may_act: bool,
+    /// In front of each link: where the router is mounted; empty at the top.
+    pub(crate) base: String,
+    /// `light`, `dark`, or empty: as the system has it.
+    pub(crate) theme: &'static str,
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let found = parts.extensions.get::<Visitor>().cloned();
+        // Nobody comes past the guard; whoever did would be a stranger.
+        Ok(found.unwrap_or(Visitor {
+            name: String::new(),
+            role: Role::Viewer,
+            may_act: false,
+            base: String::new(),
+            theme: "",
+        }))
+    }
+}
+
+/// Which entry of the navigation a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Tab {
+    Overview,
+    Queues,
+    Busy,
+    Retries,
+    Scheduled,
+    Dead,
+    Metrics,
+    Doctor,
+    /// None of them.
+    Other,
+}
+
+/// One line of the navigation.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) path: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) icon: &'static str,
+    /// What `g` and this key go to.
+    pub(crate) key: &'static str,
+    pub(crate) here: bool,
+    /// Short, and whole for who points at it.
+    pub(crate) count: Option<(String, String)>,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) title: String,
+    pub(crate) base: String,
+    pub(crate) theme: &'static str,
+    pub(crate) may_act: bool,
+    /// Why nothing is offered, where that is so.
+    pub(crate) no_acts: &'static str,
+    pub(crate) style: String,
+    pub(crate) script: String,
+    pub(crate) plot: String,
+    pub(crate) icon: String,
+    pub(crate) token: String,
+    pub(crate) items: Vec<Item>,
+    pub(crate) server: String,
+    pub(crate) namespace: String,
+    /// What to tell about Redis.
+    pub(crate) away: Option<Away>,
+    /// What `live` sends for this page; empty: nothing.
+    pub(crate) live: String,
+    /// What an act before this page came to.
+    pub(crate) notice: Option<Notice>,
+    pub(crate) now_ms: i64,
+}
+
+/// Redis does not answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Away {
+    pub(crate) title: String,
+    pub(crate) detail: String,
+    pub(crate) since: Option<words::When>,
+}
+
+/// What an act came to, shown once above the next page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) good: bool,
+    pub(crate) text: String,
+}
+
+impl Frame {
+    /// Around a page of this title. `glance` is what the counts are from; without one there are none, and it says why.
+    pub(crate) fn new(
+        app: &Shared,
+        visitor: &Visitor,
+        tab: Tab,
+        title: impl Into<String>,
+        glance: Result<&Glance, &Problem>,
+    ) -> Self {
+        let base = &visitor.base;
+        let asset = |name: &str| format!("{base}/assets/{name}");
+        let now_ms = words::now_ms();
+        let away = glance.err().map(|problem| Away {
+            title: problem.title.clone(),
+            detail: problem.detail.clone(),
+            since: app
+                .watch
+                .away_since_ms()
+                .map(|since| words::When::new(since, now_ms)),
+        });
+        Self {
+            title: title.into(),
+            base: base.clone(),
+            theme: visitor.theme,
+            may_act: visitor.may_act,
+            no_acts: match (app.read_only, visitor.role) {
+                (true, _) => "read-only",
+                (false, Role::Viewer) => "viewer",
+                (false, Role::Operator) => "",
+            },
+            style: asset(&app.assets.style.name),
+            script: asset(&app.assets.script.name),
+            plot: asset(&app.assets.plot.name),
+            icon: asset(&app.assets.icon.name),
+            token: app.token.clone(),
+            items: items(tab, glance.ok()),
+            server: app.inspect.address().to_owned(),
+            namespace: app.namespace.clone(),
+            away,
+            live: String::new(),
+            notice: None,
+            now_ms,
+        }
+    }
+
+    /// The same for a page that is sent news.
+    pub(crate) fn live(mut self, page: impl Into<String>) -> Self {
+        self.live = page.into();
+        self
+    }
+
+    /// With what an act came to.
+    pub(crate) fn noticing(mut self, notice: Option<Notice>) -> Self {
+        self.notice = notice;
+        self
+    }
+}
+
+fn items(tab: Tab, glance: Option<&Glance>) -> Vec<Item> {
+    let survey = glance.map(|glance| &glance.survey);
+    let count = |number: Option<u64>| number.map(|it| (words::short(it), words::grouped(it)));
+    let item = |here, path, name, icon, key, number: Option<u64>| Item {
+        path,
+        name,
+        icon,
+        key,
+        here: here == tab,
+        count: count(number),
+    };
+    let waiting = survey.map(|it| it.queues.iter().map(|queue| queue.size).sum());
+    vec![
+        item(Tab::Overview, "/", "Overview", "overview", "o", None),
+        item(Tab::Queues, "/queues", "Queues", "queues", "q", waiting),
+        item(
+            Tab::Busy,
+            "/busy",
+            "Busy",
+            "busy",
+            "b",
+            survey.map(|it| it.busy),
+        ),
+        item(
+            Tab::Retries,
+            "/retries",
+            "Retries",
+            "retries",
+            "r",
+            survey.map(|it| it.retry.size),
+        ),
+        item(
+            Tab::Scheduled,
+            "/scheduled",
+            "Scheduled",
+            "scheduled",
+            "s",
+            survey.map(|it| it.schedule.size),
+        ),
+        item(
+            Tab::Dead,
+            "/dead",
+            "Dead",
+            "dead",
+            "d",
+            survey.map(|it| it.dead),
+        ),
+        item(Tab::Metrics, "/metrics", "Metrics", "metrics", "m", None),
+        item(Tab::Doctor, "/doctor", "Doctor", "doctor", "h", None),
+    ]
+}

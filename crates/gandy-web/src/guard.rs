@@ -1,0 +1,340 @@
+//! What every request passes before anything else happens, and every answer after: where the request came from, who sends
+//! it, whether it may act; security headers, compression, and a page for what went wrong.
+//!
+//! Not here: which secrets are right (`access`).
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use subtle::ConstantTimeEq;
+
+use crate::access::{Denied, Known, Role};
+use crate::assets::{gzip, takes_gzip};
+use crate::frame::Visitor;
+use crate::page::trouble;
+use crate::param::Params;
+use crate::problem::Problem;
+use crate::state::{App, Shared};
+
+/// A longer body is not read: a form has some kilobytes, and a job that is pushed by JSON a megabyte at most.
+const BODY_MAX: usize = (1 << 20) + (64 << 10);
+/// Shorter answers are not worth compressing.
+const GZIP_MIN: usize = 1_000;
+/// For so long the answer to wrong credentials is kept back.
+const GUESS: Duration = Duration::from_millis(500);
+/// So many are kept back at once.
+pub(crate) const GUESSES: usize = 16;
+/// The field of a form, and the header of a script, that carries the page's token.
+pub(crate) const TOKEN: &str = "_token";
+const TOKEN_HEADER: &str = "x-gandy-token";
+
+/// No code and no style but our own files, no frame around a page, no form to elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The layer around everything.
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let base = base(&app, &parts);
+    let stranger = Visitor {
+        name: String::new(),
+        role: Role::Viewer,
+        may_act: false,
+        base: base.clone(),
+        theme: theme(&parts.headers),
+    };
+    let (wants, json) = (takes_gzip(&parts.headers), is_api(&parts.uri));
+    let response = match admitted(&app, parts, body, &base).await {
+        Ok((visitor, request)) => {
+            let response = next.run(request).await;
+            match problem(&response) {
+                Some(problem) => trouble::answer(&app, &visitor, &problem, json).await,
+                None => response,
+            }
+        }
+        Err(Refusal { problem, bare }) => match json {
+            true => trouble::answer(&app, &stranger, &problem, true).await,
+            // Who is not let in sees no number either.
+            false => trouble::bare(&problem, bare),
+        },
+    };
+    finished(response, wants).await
+}
+
+/// A request that goes no further.
+struct Refusal {
+    problem: Problem,
+    /// Whether to ask for credentials.
+    bare: bool,
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            bare: false,
+        }
+    }
+}
+
+async fn admitted(
+    app: &Shared,
+    mut parts: Parts,
+    body: Body,
+    base: &str,
+) -> Result<(Visitor, Request), Refusal> {
+    let known = match app.access.check(&parts) {
+        Ok(known) => known,
+        Err(why) => {
+            if why == Denied::Credentials && parts.headers.contains_key(header::AUTHORIZATION) {
+                guessed(app).await?;
+            }
+            return Err(denied(why));
+        }
+    };
+    let acts = !is_reading(&parts.method);
+    let body = match acts {
+        true => read(body).await?,
+        // What a GET brings along is not read.
+        false => Bytes::new(),
+    };
+    let Known { role, name } = known;
+    let may_act = role == Role::Operator && !app.read_only;
+    if acts {
+        same_origin(app, &parts, &body)?;
+        if !may_act {
+            let why = match app.read_only {
+                true => "this dashboard is read-only",
+                false => "a viewer may look and not act",
+            };
+            return Err(Problem::forbidden(why).into());
+        }
+    }
+    let visitor = Visitor {
+        name,
+        role,
+        may_act,
+        base: base.to_owned(),
+        theme: theme(&parts.headers),
+    };
+    parts.extensions.insert(visitor.clone());
+    Ok((visitor, Request::from_parts(parts, Body::from(body))))
+}
+
+/// Who guesses is answered late, and of many who guess at once most without being asked to wait: right secrets are looked at
+/// all the same, so that nobody is locked out.
+async fn guessed(app: &Shared) -> Result<(), Problem> {
+    let Ok(_place) = app.guesses.try_acquire() else {
+        return Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many wrong credentials",
+            "wait a little",
+        ));
+    };
+    tracing::warn!(target: "gandy::audit", "wrong credentials");
+    tokio::time::sleep(GUESS).await;
+    Ok(())
+}
+
+fn denied(denied: Denied) -> Refusal {
+    match denied {
+        Denied::Credentials => Refusal {
+            problem: Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "Who are you?",
+                "this dashboard asks for a user and a password, or a token",
+            ),
+            bare: true,
+        },
+        Denied::Host => Problem::forbidden(
+            "without credentials only requests to localhost are answered, under that name",
+        )
+        .and("Open http://localhost and the port, or start the dashboard with credentials.")
+        .into(),
+        Denied::Hook => Problem::forbidden("the application does not let you in here").into(),
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    to_bytes(body, BODY_MAX).await.map_err(|_| {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Too long",
+            format!("a request has at most {BODY_MAX} bytes"),
+        )
+    })
+}
+
+fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn is_api(uri: &Uri) -> bool {
+    uri.path().starts_with("/api/")
+}
+
+/// Whether a request that acts comes from a page of ours, or from no page at all. Browsers say it in `Sec-Fetch-Site`, older
+/// ones in `Origin`, and the oldest not at all: those show the token that stands in each page.
+fn same_origin(app: &Shared, parts: &Parts, body: &Bytes) -> Result<(), Problem> {
+    let word = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("?"))
+    };
+    let refused = |seen: String| {
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "Not from here",
+            format!("acts are taken from this dashboard's own pages only: {seen}"),
+        )
+        .and("Open the dashboard itself and repeat the act there."))
+    };
+    match word("sec-fetch-site") {
+        Some("same-origin" | "none") => return Ok(()),
+        Some(_) => return refused("the request comes from another site".to_owned()),
+        None => {}
+    }
+    if let Some(origin) = word("origin") {
+        let host = word("host").unwrap_or_default();
+        let same = origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| !host.is_empty() && authority.eq_ignore_ascii_case(host));
+        return match same {
+            true => Ok(()),
+            false => refused("the request's Origin is not its Host".to_owned()),
+        };
+    }
+    // No page can make another site's browser send these without asking first, which is never granted.
+    let bearer = word("authorization").is_some_and(|value| {
+        value
+            .get(..7)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "))
+    });
+    let json = word("content-type").is_some_and(|value| {
+        let kind = value.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("application/json")
+    });
+    if bearer || json {
+        return Ok(());
+    }
+    let shown = match word(TOKEN_HEADER) {
+        Some(token) => token.to_owned(),
+        None => token_of(body),
+    };
+    match bool::from(shown.as_bytes().ct_eq(app.token.as_bytes())) {
+        true => Ok(()),
+        false => {
+            refused("it does not say where it comes from, and has no token of a page".to_owned())
+        }
+    }
+}
+
+fn token_of(form: &Bytes) -> String {
+    let text = std::str::from_utf8(form).unwrap_or_default();
+    let params = Params::read(text).unwrap_or_default();
+    params.get(TOKEN).unwrap_or_default().to_owned()
+}
+
+/// Where the router is mounted: what stands in front of the path that it sees.
+fn base(app: &Shared, parts: &Parts) -> String {
+    let seen = parts.uri.path();
+    let whole = parts
+        .extensions
+        .get::<OriginalUri>()
+        .map_or(seen, |original| original.path());
+    let before = match whole.strip_suffix(seen) {
+        Some(before) => before,
+        // Nested at `/jobs` and asked for `/jobs`, it sees `/`.
+        None if seen == "/" => whole,
+        None => "",
+    };
+    format!("{}{}", app.prefix, before.trim_end_matches('/'))
+}
+
+/// The visitor's own choice, in a cookie that the script sets.
+fn theme(headers: &HeaderMap) -> &'static str {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let mut words = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'));
+    match words.find_map(|word| word.trim().strip_prefix("gandy_theme=")) {
+        Some("dark") => "dark",
+        Some("light") => "light",
+        _ => "",
+    }
+}
+
+/// What is wrong with an answer, where it is no page yet: a handler's problem, or axum's own words.
+fn problem(response: &Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        return Some(problem.clone());
+    }
+    let has_body = response.headers().contains_key(header::CONTENT_TYPE);
+    match response.status() {
+        StatusCode::NOT_FOUND if !has_body => Some(Problem::not_found("there is no such page")),
+        StatusCode::METHOD_NOT_ALLOWED => Some(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Not that way",
+            "this address does not take such a request",
+        )),
+        _ => None,
+    }
+}
+
+/// With the headers that all answers have.
+async fn finished(mut response: Response, wants_gzip: bool) -> Response {
+    let head = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        head.insert(name, HeaderValue::from_static(value));
+    }
+    head.insert(
+        "cross-origin-opener-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    head.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    if !head.contains_key(header::CACHE_CONTROL) {
+        head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let kind = head
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let texts = kind
+        .is_some_and(|kind| kind.starts_with("text/html") || kind.starts_with("application/json"));
+    if !texts || !wants_gzip || head.contains_key(header::CONTENT_ENCODING) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // Pages are made whole before they are sent, so this reads what is in memory.
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let packed = match bytes.len() >= GZIP_MIN {
+        true => gzip(&bytes, Compression::fast()),
+        false => None,
+    };
+    let Some(packed) = packed else {
+        return Response::from_parts(parts, Body::from(bytes));
+    };
+    parts
+        .headers
+        .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts
+        .headers
+        .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(packed))
+}

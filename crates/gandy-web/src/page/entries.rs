@@ -1,0 +1,115 @@
+//! Jobs as rows of a table: of sets and of queues.
+
+use gandy::{Hit, Payload, Place};
+
+use crate::json::{self, Shown};
+use crate::param::encoded;
+use crate::spot::{Spot, place_word};
+use crate::state::Shared;
+use crate::words::{When, clipped};
+
+/// Bytes of arguments in a row.
+const ARGS: usize = 240;
+/// Characters of an error's message in a row.
+const MESSAGE: usize = 160;
+
+/// One job.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) spot: String,
+    /// To its page, with where it was seen.
+    pub(crate) link: String,
+    pub(crate) jid: String,
+    pub(crate) class: String,
+    pub(crate) queue: String,
+    pub(crate) queue_link: String,
+    pub(crate) args: Shown,
+    pub(crate) when: Option<When>,
+    pub(crate) error_class: String,
+    pub(crate) error_message: String,
+    pub(crate) runs: u32,
+    pub(crate) tags: Vec<String>,
+    /// Why it is no job.
+    pub(crate) problem: String,
+}
+
+/// A field of a payload as text.
+pub(crate) fn text(payload: &Payload, name: &str) -> Option<String> {
+    serde_json::from_str(payload.field(name)?).ok()
+}
+
+pub(crate) fn tags(payload: &Payload) -> Vec<String> {
+    let raw = payload.field("tags").unwrap_or_default();
+    let tags: Vec<String> = serde_json::from_str(raw).unwrap_or_default();
+    tags.iter().take(10).map(|tag| clipped(tag, 40)).collect()
+}
+
+/// Runs that failed until now.
+pub(crate) fn failures(payload: &Payload) -> u32 {
+    payload
+        .retry_count()
+        .map_or(0, |count| count.saturating_add(1))
+}
+
+pub(crate) fn row(app: &Shared, hit: &Hit, now_ms: i64) -> Row {
+    let spot = Spot::of(hit).to_string();
+    let job = &hit.job;
+    let payload = match &job.payload {
+        Ok(payload) => payload,
+        Err(problem) => return unreadable(hit, spot, problem, now_ms),
+    };
+    let hides = app.redaction.of(payload.class(), payload.display_class());
+    let args = json::line(payload.args(), &hides, ARGS);
+    let since = match &job.place {
+        Place::Queue(_) => payload
+            .stamp("enqueued_at")
+            .or_else(|| payload.stamp("created_at"))
+            .map(|stamp| stamp.millis()),
+        _ => job.at_ms,
+    };
+    let at = format!("{}:{spot}", place_word(&job.place));
+    let queue = payload.queue().unwrap_or("default");
+    Row {
+        link: format!("/jobs/{}?at={}", encoded(payload.jid()), encoded(&at)),
+        spot,
+        jid: clipped(payload.jid(), 40),
+        class: clipped(payload.display_class(), 120),
+        queue: clipped(queue, 60),
+        queue_link: encoded(queue),
+        args,
+        when: since.map(|at| When::new(at, now_ms)),
+        error_class: clipped(&text(payload, "error_class").unwrap_or_default(), 80),
+        error_message: clipped(&text(payload, "error_message").unwrap_or_default(), MESSAGE),
+        runs: failures(payload),
+        tags: tags(payload),
+        problem: String::new(),
+    }
+}
+
+/// Bytes that are no job: they can be looked at and deleted.
+fn unreadable(hit: &Hit, spot: String, problem: &str, now_ms: i64) -> Row {
+    let head = &hit.job.bytes[..hit.job.bytes.len().min(ARGS)];
+    let text = String::from_utf8_lossy(head).into_owned();
+    let at = format!("{}:{spot}", place_word(&hit.job.place));
+    Row {
+        link: format!("/jobs/-?at={}", encoded(&at)),
+        spot,
+        jid: String::new(),
+        class: "No job".to_owned(),
+        queue: String::new(),
+        queue_link: String::new(),
+        args: Shown {
+            pieces: vec![json::Piece {
+                kind: json::Kind::Text,
+                text,
+            }],
+            ..Shown::default()
+        },
+        when: hit.job.at_ms.map(|at| When::new(at, now_ms)),
+        error_class: String::new(),
+        error_message: String::new(),
+        runs: 0,
+        tags: Vec::new(),
+        problem: clipped(problem, MESSAGE),
+    }
+}

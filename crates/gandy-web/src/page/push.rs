@@ -1,0 +1,188 @@
+//! Pushing a job by a form; or a copy of one, changed.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use gandy::{Outcome as Sent, Push, QueueName, RetrySetting, span};
+
+use super::job::seen_at;
+use super::{of_html, see};
+use crate::audit;
+use crate::frame::{Frame, Tab, Visitor};
+use crate::json::{self, What};
+use crate::param::{Form, Params, Query, encoded};
+use crate::problem::{Outcome, Problem};
+use crate::state::{App, Shared};
+
+/// A class's name.
+const CLASS_MAX: usize = 500;
+/// A later time than this is a mistake.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+#[derive(Template)]
+#[template(path = "push.html")]
+struct Page {
+    frame: Frame,
+    fields: Fields,
+    wrong: String,
+    /// Some of the copied job's arguments are not shown, so they are not copied.
+    redacted: bool,
+}
+
+/// As they stand in the form.
+#[derive(Debug, Default)]
+struct Fields {
+    class: String,
+    args: String,
+    queue: String,
+    delay: String,
+    retry: String,
+    tags: String,
+}
+
+pub(crate) async fn form(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
+    let mut fields = Fields {
+        queue: query.text("queue", 255)?.unwrap_or("default").to_owned(),
+        class: query
+            .text("class", CLASS_MAX)?
+            .unwrap_or_default()
+            .to_owned(),
+        args: "[]".to_owned(),
+        ..Fields::default()
+    };
+    let mut redacted = false;
+    if let Some(at) = query.text("copy", 400)? {
+        let job = seen_at(&app, at).await?;
+        let job = job.ok_or_else(|| Problem::not_found("the job is not there any more"))?;
+        let payload = job.payload.map_err(|why| Problem::param("copy", why))?;
+        let hides = app.redaction.of(payload.class(), payload.display_class());
+        let shown = json::pretty(payload.args(), &hides, What::Args, 64 << 10);
+        redacted = shown.redacted || shown.cut;
+        fields = Fields {
+            class: payload.class().to_owned(),
+            args: if redacted {
+                "[]".to_owned()
+            } else {
+                shown.text()
+            },
+            queue: payload.queue().unwrap_or("default").to_owned(),
+            retry: payload.field("retry").unwrap_or_default().to_owned(),
+            tags: super::entries::tags(&payload).join(" "),
+            ..Fields::default()
+        };
+    }
+    page(&app, &visitor, fields, String::new(), redacted).await
+}
+
+async fn page(
+    app: &Shared,
+    visitor: &Visitor,
+    fields: Fields,
+    wrong: String,
+    redacted: bool,
+) -> Outcome {
+    let glance = app.watch.glance().await;
+    let status = match wrong.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::BAD_REQUEST,
+    };
+    let frame = Frame::new(app, visitor, Tab::Queues, "Push a job", glance.as_deref());
+    let page = Page {
+        frame,
+        fields,
+        wrong,
+        redacted,
+    };
+    Ok(of_html(status, page.render()?))
+}
+
+pub(crate) async fn send(State(app): State<App>, visitor: Visitor, Form(form): Form) -> Outcome {
+    let push = match push(&form) {
+        Ok(push) => push,
+        // With what was written: nobody writes arguments twice.
+        Err(problem) => {
+            let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
+            let fields = Fields {
+                class: field("class"),
+                args: field("args"),
+                queue: field("queue"),
+                delay: field("in"),
+                retry: field("retry"),
+                tags: field("tags"),
+            };
+            return page(&app, &visitor, fields, problem.detail, false).await;
+        }
+    };
+    let (jid, queue) = (push.id().to_owned(), push.record().queue.clone());
+    match app.client().await?.send(push).await {
+        Ok(receipt) => {
+            audit::done(&visitor, "push", &queue, 1);
+            let words = match receipt.outcome {
+                Sent::Scheduled => "is scheduled",
+                _ => "is enqueued",
+            };
+            let notice = app.notices.keep(true, format!("Job {jid} {words}."));
+            let path = match receipt.outcome {
+                Sent::Scheduled => format!("/scheduled?{notice}"),
+                _ => format!("/queues/{}?end=last&{notice}", encoded(&queue)),
+            };
+            Ok(see(&visitor, &path))
+        }
+        Err(error) => {
+            audit::failed(&visitor, "push", &queue, &error.to_string());
+            Err(error.into())
+        }
+    }
+}
+
+fn push(form: &Params) -> Outcome<Push> {
+    let class = form.need("class")?.trim();
+    if class.is_empty() || class.len() > CLASS_MAX {
+        return Err(Problem::param("class", "needs a name, such as Mailer"));
+    }
+    let args = form.need("args")?.trim();
+    if serde_json::from_str::<Vec<&serde_json::value::RawValue>>(args).is_err() {
+        return Err(Problem::param(
+            "args",
+            "must be a JSON array, such as [42, \"hello\"]",
+        ));
+    }
+    let queue = form.get("queue").unwrap_or("default").trim();
+    QueueName::check(queue).map_err(|error| Problem::param("queue", error))?;
+    let mut push = Push::raw(class, args).queue(queue);
+    if let Some(text) = form
+        .get("in")
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+    {
+        let delay = span::parse(text).filter(|delay| *delay <= YEAR);
+        let delay = delay
+            .ok_or_else(|| Problem::param("in", "must be a span such as 10s, 5m, 1h30m, 2d"))?;
+        push = push.after(delay);
+    }
+    if let Some(text) = form
+        .get("retry")
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+    {
+        let retry = match text {
+            "true" => RetrySetting::Always,
+            "false" => RetrySetting::Never,
+            number => number
+                .parse()
+                .map(RetrySetting::Times)
+                .map_err(|_| Problem::param("retry", "must be a number, true or false"))?,
+        };
+        push = push.retry(retry);
+    }
+    for tag in form
+        .text("tags", 1_000)?
+        .unwrap_or_default()
+        .split_whitespace()
+    {
+        push = push.tag(tag);
+    }
+    Ok(push)
+}

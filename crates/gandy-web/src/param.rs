@@ -1,0 +1,190 @@
+//! Words of a request, read into bounded types: who sends anything else is told which parameter, and what it must be.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::problem::Problem;
+
+/// Pairs that are read of one request; a page selects a hundred jobs at most.
+const PAIRS_MAX: usize = 500;
+/// The longest value.
+const VALUE_MAX: usize = 64 << 10;
+/// What stays as it is in a path or a query that we write.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// A text as a part of a link.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, KEPT).to_string()
+}
+
+/// The parameters of a query or of a form, in their order. A name may come more than once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub(crate) fn read(text: &str) -> Result<Self, Problem> {
+        let mut all = Vec::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            if all.len() == PAIRS_MAX {
+                return Err(Problem::param(
+                    "request",
+                    format!("more than {PAIRS_MAX} parameters"),
+                ));
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decoded(name)
+                .ok_or_else(|| Problem::param("request", "a parameter's name is not UTF-8"))?;
+            let value =
+                decoded(value).ok_or_else(|| Problem::param(&shown(&name), "is not UTF-8"))?;
+            if value.len() > VALUE_MAX {
+                return Err(Problem::param(
+                    &shown(&name),
+                    format!("is longer than {VALUE_MAX} bytes"),
+                ));
+            }
+            all.push((name, value));
+        }
+        Ok(Self(all))
+    }
+
+    /// The first value of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// All values of this name.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.0.iter().filter(move |(other, _)| other == name);
+        pairs.map(|(_, value)| value.as_str())
+    }
+
+    /// A value that must be there.
+    pub(crate) fn need(&self, name: &'static str) -> Result<&str, Problem> {
+        self.get(name)
+            .ok_or_else(|| Problem::param(name, "is missing"))
+    }
+
+    /// A number between these, or `usual` where none is given.
+    pub(crate) fn number(
+        &self,
+        name: &'static str,
+        low: u64,
+        high: u64,
+        usual: u64,
+    ) -> Result<u64, Problem> {
+        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else {
+            return Ok(usual);
+        };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text
+            .parse::<u64>()
+            .ok()
+            .filter(|number| digits && (low..=high).contains(number));
+        number.ok_or_else(|| Problem::param(name, format!("must be a number from {low} to {high}")))
+    }
+
+    /// One of these words, or the first of them where none is given.
+    pub(crate) fn word<'w>(
+        &self,
+        name: &'static str,
+        words: &[&'w str],
+    ) -> Result<&'w str, Problem> {
+        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else {
+            return Ok(words.first().copied().unwrap_or_default());
+        };
+        let found = words.iter().find(|word| **word == text);
+        found
+            .copied()
+            .ok_or_else(|| Problem::param(name, format!("must be one of: {}", words.join(", "))))
+    }
+
+    /// A text of at most so many bytes.
+    pub(crate) fn text(&self, name: &'static str, most: usize) -> Result<Option<&str>, Problem> {
+        match self.get(name) {
+            Some(text) if text.len() > most => Err(Problem::param(
+                name,
+                format!("must have at most {most} bytes"),
+            )),
+            other => Ok(other),
+        }
+    }
+}
+
+/// A name from outside, short enough for a sentence.
+fn shown(name: &str) -> String {
+    crate::words::clipped(name, 40)
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .ok()
+        .map(|text| text.into_owned())
+}
+
+/// The query of the request.
+#[derive(Debug, Clone)]
+pub(crate) struct Query(pub(crate) Params);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Params::read(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+/// The fields of a form. Its size was bounded by `guard`.
+#[derive(Debug, Clone)]
+pub(crate) struct Form(pub(crate) Params);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+        let body = body.map_err(|_| Problem::param("body", "could not be read"))?;
+        let text =
+            std::str::from_utf8(&body).map_err(|_| Problem::param("body", "is not UTF-8"))?;
+        Params::read(text).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_form_reads_back_what_links_write() {
+        let value = "a b&c=d+e%\u{e9}/\"<";
+        let text = format!("x={}&x=2&flag&=", encoded(value));
+        let params = Params::read(&text).unwrap();
+        assert_eq!(params.all("x").collect::<Vec<_>>(), [value, "2"]);
+        assert_eq!((params.get("flag"), params.get("none")), (Some(""), None));
+        assert_eq!(Params::read("q=a+b").unwrap().get("q"), Some("a b"));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_refused_by_its_name() {
+        let params = Params::read("n=10&w=b&big=99999999999999999999&neg=-1&plus=%2B5").unwrap();
+        assert_eq!(params.number("n", 1, 10, 5).unwrap(), 10);
+        assert_eq!(params.number("none", 1, 10, 5).unwrap(), 5);
+        assert_eq!(params.word("w", &["a", "b"]).unwrap(), "b");
+        assert_eq!(params.word("none", &["a", "b"]).unwrap(), "a");
+        for name in ["big", "neg", "plus", "w"] {
+            let error = params.number(name, 0, 100, 0).unwrap_err();
+            assert!(error.detail.starts_with(name), "{error:?}");
+        }
+        assert!(params.word("n", &["a"]).is_err() && params.text("big", 5).is_err());
+        assert!(Params::read("a=%ff").is_err());
+        assert!(Params::read(&"a=1&".repeat(501)).is_err());
+    }
+}

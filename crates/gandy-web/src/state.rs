@@ -1,0 +1,62 @@
+//! What all requests of one dashboard share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gandy::doctor::Doctor;
+use gandy::{Client, Inspect, Server, StampFormat};
+use tokio::sync::{OnceCell, Semaphore};
+
+use crate::access::Access;
+use crate::assets::Assets;
+use crate::live::Live;
+use crate::notice::Notices;
+use crate::problem::Outcome;
+use crate::redact::Redaction;
+use crate::runs::Runs;
+use crate::watch::Watch;
+
+/// Handed to every handler.
+pub(crate) type App = Arc<Shared>;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) inspect: Inspect,
+    pub(crate) doctor: Doctor,
+    pub(crate) server: Server,
+    pub(crate) namespace: String,
+    pub(crate) stamps: StampFormat,
+    pub(crate) access: Access,
+    pub(crate) read_only: bool,
+    pub(crate) redaction: Redaction,
+    /// Between two looks of an open page.
+    pub(crate) every: Duration,
+    /// Where a proxy takes a prefix away before requests come here.
+    pub(crate) prefix: String,
+    /// For browsers that do not say where a request comes from; drawn at start.
+    pub(crate) token: String,
+    /// Wrong credentials whose answer is kept back.
+    pub(crate) guesses: Semaphore,
+    pub(crate) assets: Assets,
+    pub(crate) watch: Watch,
+    pub(crate) live: Live,
+    pub(crate) notices: Notices,
+    pub(crate) runs: Runs,
+    pub(crate) client: OnceCell<Client>,
+}
+
+impl Shared {
+    /// Where jobs are pushed from forms; connects when it is first used.
+    pub(crate) async fn client(&self) -> Outcome<&Client> {
+        let connect = || async {
+            Client::builder()
+                .server(self.server.clone())
+                .namespace(&self.namespace)
+                .stamps(self.stamps)
+                .connect()
+                .await
+        };
+        Ok(self.client.get_or_try_init(connect).await?)
+    }
+}

@@ -1,0 +1,455 @@
+//! Every page on real data, every act with its effect read back from Redis.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use gandy::{Client, Context, JobError, Server, Worker, WorkerConfig};
+use gandy_tests::{RedisServer, wait_until_async};
+use reqwest::StatusCode;
+use support::{Page, Site, of};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn job(class: &str, number: u32, more: &str) -> String {
+    format!(
+        r#"{{"class":"{class}","args":[{number},"<script>alert(1)</script>",{{"password":"hush"}}],"jid":"{number:024x}","queue":"low","retry":true,"created_at":1795398104597{more}}}"#
+    )
+}
+
+/// Ten retries, three of them of another class; two scheduled, one dead, some bytes that are no job; a queue of thirty.
+fn fill(redis: &RedisServer) {
+    let failed = r#","failed_at":1795398105000,"retry_count":1,"error_class":"Timeout","error_message":"no <b>reply</b>""#;
+    for number in 0..10_u32 {
+        let class = if number < 3 { "Import" } else { "Mailer" };
+        let score = (4_000_000_000_u32 + number).to_string();
+        redis.cli(&["ZADD", "retry", &score, &job(class, number, failed)]);
+    }
+    for number in 20..22 {
+        redis.cli(&[
+            "ZADD",
+            "schedule",
+            "4000000000.5",
+            &job("Later", number, ""),
+        ]);
+    }
+    redis.cli(&["ZADD", "dead", "1795398104.25", &job("Gone", 30, failed)]);
+    redis.cli(&["ZADD", "dead", "1795398104", "{no job"]);
+    redis.cli(&["SADD", "queues", "low"]);
+    for number in 40..70 {
+        redis.cli(&[
+            "LPUSH",
+            "queue:low",
+            &job("Low", number, ",\"enqueued_at\":1795398104597"),
+        ]);
+    }
+}
+
+/// The addresses of the entries of a page, in their order.
+fn entries(page: &Page) -> Vec<String> {
+    let after = page.body.split("name=\"entry\" value=\"").skip(1);
+    after
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect()
+}
+
+fn count(redis: &RedisServer, args: &[&str]) -> u64 {
+    redis.cli(args).trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn every_page_reads_whole_and_shows_text_as_text() {
+    let redis = RedisServer::start();
+    fill(&redis);
+    let site = Site::start(of(&redis)).await;
+    for (path, text) in [
+        ("/", "Runs a second"),
+        ("/queues", "low"),
+        ("/queues/low", "Youngest first"),
+        ("/queues/low?end=last", "Youngest first"),
+        ("/queues/nobody", "nobody has pushed to it"),
+        ("/busy", "No worker shows itself"),
+        ("/retries", "10 jobs"),
+        ("/retries?view=errors", "Timeout"),
+        ("/scheduled", "Later"),
+        ("/dead", "No job"),
+        ("/metrics", "No run was counted"),
+        ("/metrics/Mailer", "Mailer"),
+        ("/metrics?range=72h", "72 hours"),
+        ("/doctor", "What to do"),
+        ("/push?queue=low", "Arguments, a JSON array"),
+        ("/jobs/000000000000000000000005", "Mailer"),
+        ("/jobs/ffffffffffffffffffffffff", "unknown"),
+    ] {
+        let page = site.get(path).await.ok();
+        page.has(text)
+            .has("</html>")
+            .lacks("<script>alert")
+            .lacks("<b>reply")
+            .lacks("hush");
+    }
+    let jobs = site.get("/retries").await;
+    assert_eq!(entries(&jobs).len(), 10);
+    jobs.has("&#60;script&#62;");
+}
+
+#[tokio::test]
+async fn lists_are_filtered_paged_and_a_wrong_filter_is_said() {
+    let redis = RedisServer::start();
+    fill(&redis);
+    let site = Site::start(of(&redis)).await;
+    let page = site.get("/retries?filter=class:Import").await.ok();
+    assert_eq!(entries(&page).len(), 3);
+    let wrong = site.get("/retries?filter=age%3E").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    wrong.has("write age");
+    for path in [
+        "/retries?count=4",
+        "/queues/low?count=4",
+        "/queues/low?count=4&end=last",
+        "/dead?count=1",
+    ] {
+        let (mut next, mut all) = (Some(path.to_owned()), Vec::new());
+        while let Some(path) = next {
+            let page = site.get(&path).await.ok();
+            all.extend(entries(&page));
+            next = page
+                .body
+                .split("\" rel=\"next\"")
+                .next()
+                .filter(|before| before.len() < page.body.len())
+                .map(|before| {
+                    before
+                        .rsplit("href=\"")
+                        .next()
+                        .unwrap()
+                        .replace("&#38;", "&")
+                });
+            assert!(all.len() <= 30, "{path}");
+        }
+        let whole = match path {
+            "/retries?count=4" => 10,
+            "/dead?count=1" => 2,
+            _ => 30,
+        };
+        assert_eq!(all.len(), whole, "{path}");
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), whole, "{path}");
+    }
+    for wrong in [
+        "/retries?count=0",
+        "/retries?count=101",
+        "/retries?from=x",
+        "/?days=8",
+        "/metrics?range=1y",
+        "/jobs/x?within=999",
+        "/live?page=x",
+    ] {
+        let page = site.get(wrong).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+        page.has("That request cannot be read");
+    }
+}
+
+#[tokio::test]
+async fn selected_jobs_are_acted_on_by_their_exact_bytes() {
+    let redis = RedisServer::start();
+    fill(&redis);
+    let site = Site::start(of(&redis)).await;
+    let retries = entries(&site.get("/retries").await);
+    let form = format!("entry={}&entry={}", retries[0], retries[1]);
+    let page = site.post("/retries/retry", &form).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    site.get(page.header("location"))
+        .await
+        .ok()
+        .has("2 jobs put into their queues");
+    assert_eq!(count(&redis, &["ZCARD", "retry"]), 8);
+    assert_eq!(count(&redis, &["LLEN", "queue:low"]), 32);
+    // Again: they are not there any more, and nothing else is touched.
+    let page = site.post("/retries/delete", &form).await;
+    site.get(page.header("location"))
+        .await
+        .ok()
+        .has("2 not there any more");
+    assert_eq!(count(&redis, &["ZCARD", "retry"]), 8);
+    // The score of one and the digest of another is nobody's address.
+    let mixed = format!(
+        "{}@{}",
+        retries[2].split('@').next().unwrap(),
+        retries[3].split('@').nth(1).unwrap()
+    );
+    site.post("/retries/delete", &format!("entry={mixed}"))
+        .await;
+    assert_eq!(count(&redis, &["ZCARD", "retry"]), 8);
+    site.post("/retries/bury", &format!("entry={}", retries[2]))
+        .await;
+    assert_eq!(
+        (
+            count(&redis, &["ZCARD", "retry"]),
+            count(&redis, &["ZCARD", "dead"])
+        ),
+        (7, 3)
+    );
+    // Jobs that are popped move the others; they are found all the same.
+    let low = entries(&site.get("/queues/low").await);
+    redis.cli(&["RPOP", "queue:low", "5"]);
+    site.post("/queues/low/delete", &format!("entry={}", low[7]))
+        .await;
+    assert_eq!(count(&redis, &["LLEN", "queue:low"]), 26);
+    site.post("/queues/low/move", &format!("entry={}&to=high", low[8]))
+        .await;
+    assert_eq!(count(&redis, &["LLEN", "queue:high"]), 1);
+    let scheduled = entries(&site.get("/scheduled").await);
+    site.post("/scheduled/now", &format!("entry={}", scheduled[1]))
+        .await;
+    assert_eq!(count(&redis, &["ZCARD", "schedule"]), 1);
+    // What is no job can be deleted and not run.
+    let dead = entries(&site.get("/dead").await);
+    let page = site
+        .post("/dead/retry", &format!("entry={}", dead.last().unwrap()))
+        .await;
+    site.get(page.header("location"))
+        .await
+        .ok()
+        .has("cannot be run");
+    site.post("/dead/delete", &format!("entry={}", dead.last().unwrap()))
+        .await;
+    assert!(
+        !redis
+            .cli(&["ZRANGE", "dead", "0", "-1"])
+            .contains("{no job")
+    );
+    for wrong in ["entry=x", "entry=@", "to="] {
+        let page = site
+            .post("/queues/low/move", &format!("{wrong}&entry=a@1"))
+            .await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn all_that_match_are_counted_first_and_then_acted_on_in_the_background() {
+    let redis = RedisServer::start();
+    fill(&redis);
+    let site = Site::start(of(&redis)).await;
+    let page = site
+        .post("/retries/delete", "all=1&filter=class:Mailer")
+        .await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    let act = page.header("location").to_owned();
+    site.get(&act)
+        .await
+        .ok()
+        .has("Delete 7 jobs")
+        .has("class:Mailer");
+    assert_eq!(
+        count(&redis, &["ZCARD", "retry"]),
+        10,
+        "a preview touches nothing"
+    );
+    site.post(&format!("{act}/start"), "").await;
+    wait_until_async(DEADLINE, "the act's end", async || {
+        site.get(&act).await.body.contains("7 jobs deleted")
+    })
+    .await;
+    assert_eq!(count(&redis, &["ZCARD", "retry"]), 3);
+    // Started twice it is done once, and a stop after its end changes nothing.
+    site.post(&format!("{act}/start"), "").await;
+    site.post(&format!("{act}/stop"), "").await;
+    assert_eq!(count(&redis, &["ZCARD", "retry"]), 3);
+    let page = site.post("/queues/low/clear", "").await;
+    let act = page.header("location").to_owned();
+    site.get(&act).await.ok().has("Delete 30 jobs");
+    site.post(&format!("{act}/start"), "").await;
+    wait_until_async(DEADLINE, "the queue's end", async || {
+        site.get(&act).await.body.contains("30 jobs deleted")
+    })
+    .await;
+    assert_eq!(count(&redis, &["SISMEMBER", "queues", "low"]), 0);
+    let wrong = site.post("/retries/delete", "all=1&filter=age%3E").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert_eq!(site.get("/acts/999").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_jobs_page_offers_what_its_state_allows() {
+    let redis = RedisServer::start();
+    fill(&redis);
+    let site = Site::start(of(&redis)).await;
+    let list = site.get("/retries").await.ok();
+    let link = list
+        .body
+        .split("href=\"/jobs/")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&#38;", "&");
+    for path in [
+        format!("/jobs/{link}"),
+        "/jobs/000000000000000000000000".to_owned(),
+    ] {
+        let page = site.get(&path).await.ok();
+        page.has("will be retried")
+            .has("First failure")
+            .has("Retry now")
+            .has("[redacted]")
+            .lacks("hush");
+        let entry = page
+            .body
+            .split("name=\"entry\" value=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
+        let form = format!("place=retry&entry={entry}");
+        if path.contains("at=") {
+            continue;
+        }
+        let page = site
+            .post("/jobs/000000000000000000000000/retry", &form)
+            .await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+        site.get(page.header("location"))
+            .await
+            .ok()
+            .has("The job is in its queue");
+    }
+    assert_eq!(count(&redis, &["ZCARD", "retry"]), 9);
+    site.get("/jobs/000000000000000000000000")
+        .await
+        .ok()
+        .has("waiting")
+        .has("Bury")
+        .lacks("Retry now");
+    let page = site
+        .post(
+            "/push",
+            "class=Hello&args=[9007199254740993]&queue=low&tags=a+b",
+        )
+        .await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    assert!(
+        redis
+            .cli(&["LINDEX", "queue:low", "0"])
+            .contains("\"args\":[9007199254740993]")
+    );
+    let page = site.post("/push", "class=Hello&args=9&queue=low").await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    page.has("must be a JSON array").has("Hello");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_and_runs_are_seen_and_told() {
+    let redis = RedisServer::start();
+    let config = WorkerConfig::new(Server::new(&redis.url()).unwrap());
+    let worker = Worker::builder(config)
+        .concurrency(2)
+        .handler_fn("Nap", |(_,): (u64,), ctx: Context| async move {
+            ctx.set_progress(3, Some(10), "pages");
+            ctx.cancellation().cancelled().await;
+            Err(JobError::retry("Cancelled", "as asked"))
+        })
+        .build()
+        .unwrap()
+        .start();
+    let client = Client::connect(&redis.url()).await.unwrap();
+    client.push_raw("Nap", "[7]").await.unwrap();
+    let site = Site::start(of(&redis)).await;
+    wait_until_async(DEADLINE, "the run", async || {
+        site.get("/busy").await.body.contains("Cancel</button>")
+    })
+    .await;
+    let page = site.get("/busy").await.ok();
+    page.has("Nap").has("1 of 2").has("3 of 10");
+    let jid = page
+        .body
+        .split("href=\"/jobs/")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    site.get(&format!("/jobs/{jid}"))
+        .await
+        .ok()
+        .has("running")
+        .has("Cancel this run");
+    let page = site.post(&format!("/jobs/{jid}/cancel"), "").await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    wait_until_async(DEADLINE, "its end", async || {
+        count(&redis, &["ZCARD", "dead"]) == 1
+    })
+    .await;
+    let identity = redis.cli(&["HKEYS", "gandy:fleet"]).trim().to_owned();
+    let page = site.post(&format!("/processes/{identity}/quiet"), "").await;
+    site.get(page.header("location"))
+        .await
+        .ok()
+        .has("was told to take no more");
+    wait_until_async(DEADLINE, "quiet", async || {
+        site.get("/busy").await.body.contains(">quiet</span>")
+    })
+    .await;
+    let nobody = site.post("/processes/nobody:1:0123456789ab/stop", "").await;
+    site.get(nobody.header("location"))
+        .await
+        .ok()
+        .has("no such process");
+    site.post("/processes/all/stop", "").await;
+    tokio::time::timeout(DEADLINE, worker.wait())
+        .await
+        .expect("its end")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_page_that_is_open_while_redis_restarts_says_so_and_comes_back() {
+    let redis = RedisServer::with_aof();
+    fill(&redis);
+    let site = Site::start(of(&redis).poll(Duration::from_millis(200))).await;
+    site.get("/retries").await.ok();
+    let mut live = site
+        .client
+        .get(site.url("/live?page=overview"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(live.headers()["content-type"], "text/event-stream");
+    let first = String::from_utf8(live.chunk().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(
+        first.starts_with("event: news\ndata: {") && first.contains("\"nav\""),
+        "{first}"
+    );
+    redis.kill9();
+    let mut seen = String::new();
+    while !seen.contains("is not available") && !seen.contains("did not answer") {
+        let chunk = tokio::time::timeout(DEADLINE, live.chunk())
+            .await
+            .expect("news of the outage");
+        seen = String::from_utf8_lossy(&chunk.unwrap().unwrap()).into_owned();
+    }
+    let page = site.get("/retries").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    page.has("</html>")
+        .has("went away <time")
+        .has("data-page=\"nav\"");
+    redis.restart();
+    wait_until_async(DEADLINE, "the page's return", async || {
+        site.get("/retries").await.status == StatusCode::OK
+    })
+    .await;
+    let mut seen = String::new();
+    while !seen.contains("\"tiles\"") {
+        let chunk = tokio::time::timeout(DEADLINE, live.chunk())
+            .await
+            .expect("news of the return");
+        seen = String::from_utf8_lossy(&chunk.unwrap().unwrap()).into_owned();
+    }
+}
