@@ -175,3 +175,23 @@ need_promtool() {
         skip "the test of the alerts: promtool is not installed (it comes with Prometheus)"
     fi
 }
+
+# ---- chromium
+
+# A browser and what steers it, for tests/web_browser and scripts/screenshots, which look into CHROMEDRIVER. Empty where
+# there is none.
+need_chromium() {
+    CHROMEDRIVER=${CHROMEDRIVER:-chromedriver}
+    if ! have "$CHROMEDRIVER" && [ "$(package_manager)" = apt-get ]; then
+        # The driver's package asks for chromium of the same version.
+        install_package chromium-driver || true
+    fi
+    if have "$CHROMEDRIVER"; then
+        CHROMEDRIVER=$(command -v "$CHROMEDRIVER")
+        export CHROMEDRIVER
+        say "using $("$CHROMEDRIVER" --version | cut -d ' ' -f 1,2)"
+    else
+        CHROMEDRIVER=""
+        skip "the tests in a browser: chromedriver is not installed (Debian: apt-get install chromium-driver)"
+    fi
+}
