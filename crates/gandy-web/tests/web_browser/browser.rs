@@ -78,6 +78,7 @@ impl Browser {
         // What it says later is nobody's concern, but it must not stop at a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let profile = tempfile::tempdir().unwrap();
+        crate::support::choose_crypto();
         let mut browser = Self {
             driver,
             session: format!("http://127.0.0.1:{port}/session"),

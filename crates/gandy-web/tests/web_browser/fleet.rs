@@ -131,13 +131,14 @@ impl Fleet {
             .collect()
     }
 
-    /// What holds the jobs of the process that has one.
-    pub(crate) fn in_flight(&self) -> String {
-        let keys = self.redis.cli(&["KEYS", "gandy:inflight:*"]);
-        keys.lines()
-            .next()
-            .expect("a process with a job")
-            .to_owned()
+    /// The jid of the job that runs.
+    pub(crate) fn running(&self) -> String {
+        let holder = self.redis.cli(&["--scan", "--pattern", "gandy:inflight:*"]);
+        let jobs = self.redis.cli(&[
+            "HVALS",
+            holder.lines().next().expect("a process with a job"),
+        ]);
+        jobs.split_once("\"jid\":\"").unwrap().1[..24].to_owned()
     }
 
     pub(crate) async fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {

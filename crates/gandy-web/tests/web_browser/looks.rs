@@ -10,12 +10,7 @@ const PHONE_WIDTH: u32 = 390;
 /// Each page and a text that stands in it when it has read what it shows.
 fn pages(scene: &Scene) -> Vec<(String, &'static str)> {
     let failed = scene.fleet.jids("retry", "Fails").remove(0);
-    let runs = scene.fleet.redis.cli(&["HVALS", &scene.fleet.in_flight()]);
-    let runs = runs
-        .lines()
-        .find_map(|job| job.split_once("\"jid\":\""))
-        .unwrap()
-        .1;
+    let runs = scene.fleet.running();
     let mut pages: Vec<(String, &str)> = [
         ("/", "Runs a second"),
         ("/queues", "held"),
@@ -35,7 +30,7 @@ fn pages(scene: &Scene) -> Vec<(String, &'static str)> {
     .map(|(path, text)| (path.to_owned(), text))
     .into();
     pages.push((format!("/jobs/{failed}"), "within 30 s"));
-    pages.push((format!("/jobs/{}", &runs[..24]), "running"));
+    pages.push((format!("/jobs/{runs}"), "running"));
     pages
 }
 
@@ -76,7 +71,7 @@ async fn accessible(browser: &Browser, path: &str) {
     let Some(axe) = axe() else { return };
     // What fades in has no contrast yet.
     browser
-        .until("document.getAnimations().every((one) => one.playState !== 'running')")
+        .until("document.getAnimations().every((one) => one.playState !== 'running' || one.effect.getComputedTiming().iterations === Infinity)")
         .await;
     browser.run(&axe).await;
     let found = browser
