@@ -245,11 +245,15 @@ pub(crate) async fn job(scene: &Scene) {
 
 pub(crate) async fn doctor(scene: &Scene) {
     scene.fleet.redis.cli(&["SREM", "queues", "held"]);
-    scene.open("/doctor").await;
-    scene
-        .browser
-        .click("form[action$='/doctor/unlisted-queue'] button")
-        .await;
+    // What it has found is kept for some seconds.
+    let fix = "form[action$='/doctor/unlisted-queue'] button";
+    let found = format!("return !!document.querySelector(\"{fix}\")");
+    wait_until_async(DEADLINE, "the finding", async || {
+        scene.open("/doctor").await;
+        scene.browser.run(&found).await == true
+    })
+    .await;
+    scene.browser.click(fix).await;
     scene.browser.accept().await;
     scene
         .fleet

@@ -12,11 +12,13 @@ mod looks;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use browser::Browser;
 use fleet::Fleet;
+use futures_util::FutureExt as _;
 use gandy_web::{Access, Role};
 use support::{Site, of};
 
@@ -55,11 +57,20 @@ impl Scene {
     }
 }
 
-/// Runs a step and says how long it took, for whoever wants the whole to be faster.
-async fn step(name: &str, run: impl Future<Output = ()>) {
-    let begun = Instant::now();
-    run.await;
-    eprintln!("{name}: {} ms", begun.elapsed().as_millis());
+/// What went wrong, step by step: one that fails does not hide what comes after it.
+#[derive(Debug, Default)]
+struct Run(Vec<&'static str>);
+
+impl Run {
+    /// Runs a step and says how long it took, for whoever wants the whole to be faster.
+    async fn step(&mut self, name: &'static str, run: impl Future<Output = ()>) {
+        let begun = Instant::now();
+        let outcome = AssertUnwindSafe(run).catch_unwind().await;
+        eprintln!("{name}: {} ms", begun.elapsed().as_millis());
+        if outcome.is_err() {
+            self.0.push(name);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,22 +78,29 @@ async fn the_dashboard_in_a_real_browser() {
     let Some(scene) = Scene::start().await else {
         return;
     };
-    let scene = &scene;
-    step("the fleet has worked", scene.fleet.has_worked()).await;
-    step("every page", looks::every_page(scene)).await;
-    step("under a prefix", looks::under_a_prefix(scene)).await;
-    step("read-only", looks::read_only(scene)).await;
-    step("dark", looks::dark(scene)).await;
-    step("written by Ruby", looks::written_by_ruby(scene)).await;
-    step("keyboard", live::keyboard(scene)).await;
-    step("live", live::numbers_change(scene)).await;
-    step("queues", acts::queues(scene)).await;
-    step("push", acts::push(scene)).await;
-    step("retries", acts::retries(scene)).await;
-    step("all that match", acts::all_that_match(scene)).await;
-    step("scheduled and dead", acts::scheduled_and_dead(scene)).await;
-    step("job", acts::job(scene)).await;
-    step("doctor", acts::doctor(scene)).await;
-    step("busy", acts::busy(scene)).await;
-    step("Redis restarts", live::redis_restarts(scene)).await;
+    let (scene, mut run) = (&scene, Run::default());
+    run.step("the fleet has worked", scene.fleet.has_worked())
+        .await;
+    run.step("every page", looks::every_page(scene)).await;
+    run.step("under a prefix", looks::under_a_prefix(scene))
+        .await;
+    run.step("read-only", looks::read_only(scene)).await;
+    run.step("dark", looks::dark(scene)).await;
+    run.step("written by Ruby", looks::written_by_ruby(scene))
+        .await;
+    run.step("keyboard", live::keyboard(scene)).await;
+    run.step("live", live::numbers_change(scene)).await;
+    run.step("queues", acts::queues(scene)).await;
+    run.step("push", acts::push(scene)).await;
+    run.step("retries", acts::retries(scene)).await;
+    run.step("all that match", acts::all_that_match(scene))
+        .await;
+    run.step("scheduled and dead", acts::scheduled_and_dead(scene))
+        .await;
+    run.step("job", acts::job(scene)).await;
+    run.step("doctor", acts::doctor(scene)).await;
+    run.step("busy", acts::busy(scene)).await;
+    run.step("Redis restarts", live::redis_restarts(scene))
+        .await;
+    assert!(run.0.is_empty(), "failed, see above: {:?}", run.0);
 }
