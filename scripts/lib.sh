@@ -175,3 +175,54 @@ need_promtool() {
         skip "the test of the alerts: promtool is not installed (it comes with Prometheus)"
     fi
 }
+
+# ---- chromium
+
+# A browser and what steers it, for tests/web_browser and scripts/screenshots, which look into CHROMEDRIVER. Empty where
+# there is none.
+need_chromium() {
+    CHROMEDRIVER=${CHROMEDRIVER:-chromedriver}
+    if ! have "$CHROMEDRIVER" && [ "$(package_manager)" = apt-get ]; then
+        # The driver's package asks for chromium of the same version.
+        install_package chromium-driver || true
+    fi
+    if have "$CHROMEDRIVER"; then
+        CHROMEDRIVER=$(command -v "$CHROMEDRIVER")
+        export CHROMEDRIVER
+        say "using $("$CHROMEDRIVER" --version | cut -d ' ' -f 1,2)"
+    else
+        CHROMEDRIVER=""
+        skip "the tests in a browser: chromedriver is not installed (Debian: apt-get install chromium-driver)"
+    fi
+}
+
+# ---- axe
+
+AXE_VERSION=4.14.1
+AXE_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+
+# The checker of accessibility that the tests in a browser put into each page; they look into AXE_CORE. From npm, into the
+# folder for what is built: it is no part of Gandy, and its licence (MPL-2.0) is not ours.
+need_axe() {
+    local tools="${CARGO_TARGET_DIR:-target}/tools/axe-$AXE_VERSION"
+    if [ -n "${AXE_CORE:-}" ] && [ -f "$AXE_CORE" ]; then
+        return
+    fi
+    if ! [ -f "$tools/package/axe.min.js" ] && have npm; then
+        say "fetching axe-core $AXE_VERSION into $tools"
+        mkdir -p "$tools"
+        (cd "$tools" && npm pack --silent "axe-core@$AXE_VERSION" && tar xzf "axe-core-$AXE_VERSION.tgz" package/axe.min.js \
+            && rm -f ./*.tgz) >&2 || true
+    fi
+    if [ -f "$tools/package/axe.min.js" ]; then
+        AXE_CORE=$(cd "$tools/package" && pwd)/axe.min.js
+        case $(sha256sum "$AXE_CORE" 2>/dev/null || shasum -a 256 "$AXE_CORE") in
+            "$AXE_SHA256 "*) ;;
+            *) die "$AXE_CORE is not axe-core $AXE_VERSION as it was looked at: its SHA-256 differs" ;;
+        esac
+        export AXE_CORE
+    else
+        unset AXE_CORE
+        skip "the accessibility of the dashboard's pages: axe-core is not there (npm fetches it)"
+    fi
+}

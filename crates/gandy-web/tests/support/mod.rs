@@ -59,6 +59,11 @@ pub(crate) fn of(redis: &RedisServer) -> DashboardBuilder {
     Dashboard::builder(Server::new(&redis.url()).unwrap())
 }
 
+/// Tested with the whole workspace, reqwest can do TLS and wants to be told by what, also where nobody speaks it.
+pub(crate) fn choose_crypto() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 impl Site {
     pub(crate) async fn start(dashboard: DashboardBuilder) -> Self {
         Self::serve(dashboard.build().unwrap().router(), "").await
@@ -69,6 +74,7 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(gandy_web::serve(listener, router, std::future::pending()));
+        choose_crypto();
         Self {
             address,
             prefix: prefix.to_owned(),
