@@ -40,11 +40,22 @@ struct Unseen<'a> {
     why: &'a str,
 }
 
+/// What a repair did.
 #[derive(Debug, Clone, Serialize)]
-struct Fixed<'a> {
+pub struct Fixed<'a> {
     code: &'static str,
     done: u64,
     what: &'a str,
+}
+
+impl<'a> From<&'a Repair> for Fixed<'a> {
+    fn from(repair: &'a Repair) -> Self {
+        Self {
+            code: repair.code.as_str(),
+            done: repair.done,
+            what: &repair.what,
+        }
+    }
 }
 
 fn found(finding: &Finding) -> Found<'_> {
@@ -85,13 +96,7 @@ impl<'a> Findings<'a> {
                     why: &unknown.why,
                 })
                 .collect(),
-            fixed: fixed
-                .map(|repair| Fixed {
-                    code: repair.code.as_str(),
-                    done: repair.done,
-                    what: &repair.what,
-                })
-                .collect(),
+            fixed: fixed.map(Fixed::from).collect(),
         }
     }
 }

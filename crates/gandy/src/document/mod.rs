@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-pub use findings::Findings;
+pub use findings::{Findings, Fixed};
 pub use fleet::{Process, Run};
 pub use job::Job;
 pub use numbers::{Queue, Stats};
