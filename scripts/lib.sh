@@ -175,3 +175,28 @@ need_promtool() {
         skip "the test of the alerts: promtool is not installed (it comes with Prometheus)"
     fi
 }
+
+# ---- schemathesis
+
+# Asks the dashboard's API what its document says may be asked; crates/gandy-web/tests/api.rs looks into SCHEMATHESIS. The
+# same test holds every answer to the document without it, so where it cannot be had nothing is lost but nonsense as input.
+need_schemathesis() {
+    local tools="${CARGO_TARGET_DIR:-target}/tools/schemathesis"
+    SCHEMATHESIS=${SCHEMATHESIS:-$(command -v schemathesis || true)}
+    if [ -z "$SCHEMATHESIS" ]; then
+        if ! [ -x "$tools/bin/schemathesis" ] && have python3; then
+            say "installing schemathesis into $tools"
+            { python3 -m venv "$tools" && "$tools/bin/pip" install --quiet --timeout 20 --retries 1 schemathesis==4.32.5; } \
+                >&2 2>/dev/null || rm -rf "$tools"
+        fi
+        if [ -x "$tools/bin/schemathesis" ]; then
+            SCHEMATHESIS=$(cd "$tools" && pwd)/bin/schemathesis
+        fi
+    fi
+    if [ -n "$SCHEMATHESIS" ]; then
+        export SCHEMATHESIS
+    else
+        unset SCHEMATHESIS
+        say "schemathesis is not installed (pip install schemathesis): the API was not asked nonsense by it"
+    fi
+}
