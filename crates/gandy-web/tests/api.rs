@@ -474,7 +474,7 @@ async fn schemathesis_finds_no_answer_that_is_not_documented() {
         "3",
         "--generation-deterministic",
         "--max-time",
-        "20",
+        "8",
     ]);
     command.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"]);
     command.args([

@@ -102,11 +102,10 @@ pub(crate) fn fill(redis: &RedisServer, texts: &[String]) {
             text.clone(),
         ]);
     }
-    add(
-        redis,
-        &["HSET", &minute.format("j|%y%m%d|%-H:%M").to_string()],
-        &counts,
-    );
+    // Minute by minute, and in steps of ten.
+    let key = minute.format("j|%y%m%d|%-H:%M").to_string();
+    add(redis, &["HSET", &key], &counts);
+    add(redis, &["HSET", &key[..key.len() - 1]], &counts);
     add(
         redis,
         &["HSET", &minute.format("%Y%m%d-marks").to_string()],

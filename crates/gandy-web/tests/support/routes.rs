@@ -1,4 +1,5 @@
 //! The routes as they stand in the source: a test that goes through them cannot forget a new one.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 /// A route: its path, and whether it is for looking (GET), for acting (POST), or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
