@@ -8,7 +8,7 @@ use crate::printable::printable;
 pub(crate) const WORDS: &str = "queue:NAME|retry|schedule|dead";
 
 /// The word for what workers hold.
-pub(crate) const IN_FLIGHT: &str = "inflight";
+pub(crate) use gandy::document::IN_FLIGHT;
 
 /// Where jobs can be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]

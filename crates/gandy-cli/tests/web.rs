@@ -33,16 +33,22 @@ fn address(process: &Proc) -> String {
     })
 }
 
+/// Nothing but loopback is listened on without credentials, read-only or not.
 #[test]
-fn without_credentials_others_than_this_machine_are_refused() {
+fn web_bind_refuses_open() {
     let redis = RedisServer::start();
     let env = [("REDIS_URL", &*redis.url())];
-    for bind in ["0.0.0.0:0", "[::]:0"] {
-        let said = run(&env, &["web", "--bind", bind], b"").failed(2);
-        assert!(
-            said.contains("--token-file") && said.contains("openssl"),
-            "{said}"
-        );
+    for bind in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        for args in [
+            &["web", "--bind", bind][..],
+            &["web", "--read-only", "--bind", bind],
+        ] {
+            let said = run(&env, args, b"").failed(2);
+            assert!(
+                said.contains("--token-file") && said.contains("openssl"),
+                "{said}"
+            );
+        }
     }
     let dir = tempfile::tempdir().unwrap();
     let short = dir.path().join("short");

@@ -283,8 +283,19 @@ fn problem(response: &Response) -> Option<Problem> {
             "Not that way",
             "this address does not take such a request",
         )),
+        // axum's own words, such as for a path that is not UTF-8.
+        status if status.is_client_error() && is_plain(response) => Some(Problem::new(
+            status,
+            "That request cannot be read",
+            "the address or a header of the request cannot be read",
+        )),
         _ => None,
     }
+}
+
+fn is_plain(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
 /// With the headers that all answers have.

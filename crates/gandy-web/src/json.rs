@@ -154,6 +154,18 @@ pub(crate) fn pretty(json: &str, hides: &Hides<'_>, what: What, most: usize) -> 
     print(json, hides, what, true, most)
 }
 
+/// Whole and as JSON again, for programs.
+pub(crate) fn redacted(payload: &str, hides: &Hides<'_>) -> String {
+    let shown = print(payload, hides, What::Payload, false, usize::MAX);
+    let pieces = shown.pieces.iter();
+    pieces
+        .map(|piece| match piece.kind {
+            Kind::Hidden => format!("\"{HIDDEN}\""),
+            _ => piece.text.clone(),
+        })
+        .collect()
+}
+
 fn print(json: &str, hides: &Hides<'_>, what: What, indent: bool, most: usize) -> Shown {
     let mut printer = Printer {
         shown: Shown::default(),

@@ -14,6 +14,7 @@
 //! * `dashboard`: the public face; `state`: what all requests share; `router`: which path is answered by what.
 //! * `guard`: what every request passes: credentials, same origin, headers; `access`: who may do what.
 //! * `page/`: one file for each page; `templates/` beside `src`: what they look like; `frame`: what is around each.
+//! * `api/`: the same data and acts as JSON, under `/api/v1`; `fate`: acts on one job, for both.
 //! * `kept`, `watch`: what is read from Redis for all open pages at once; `live`: what they are sent.
 //! * `spot`: the address of one entry; `runs`: acts on all jobs that fit.
 //! * `problem`: answers that are not what was asked for; `param`: words of a request, read into bounded types.
@@ -24,9 +25,11 @@
 //! All work on Redis is done by [`gandy`]; nothing here knows a key.
 
 mod access;
+mod api;
 mod assets;
 mod audit;
 mod dashboard;
+mod fate;
 mod frame;
 mod guard;
 mod json;

@@ -1,8 +1,13 @@
 //! Words of a request, read into bounded types: who sends anything else is told which parameter, and what it must be.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use serde_json::value::RawValue;
 
 use crate::problem::Problem;
 
@@ -116,6 +121,56 @@ impl Params {
     }
 }
 
+/// The fields of a JSON object, as a form would have them: numbers and nested JSON by their text, each of an array of texts
+/// on its own.
+fn of_json(text: &str) -> Result<Params, Problem> {
+    let wrong = || {
+        Problem::param(
+            "body",
+            "is no JSON object such as the API's document has it",
+        )
+    };
+    let fields: BTreeMap<String, &RawValue> = match text.trim().is_empty() {
+        true => BTreeMap::new(),
+        false => serde_json::from_str(text).map_err(|_| wrong())?,
+    };
+    let mut all = Vec::new();
+    for (name, raw) in fields {
+        let raw = raw.get();
+        let values = match (name.as_str(), raw.as_bytes().first()) {
+            (_, Some(b'n')) => Vec::new(),
+            (_, Some(b'"')) => vec![serde_json::from_str(raw).map_err(|_| wrong())?],
+            ("entries" | "tags", _) => serde_json::from_str::<Vec<String>>(raw)
+                .map_err(|_| Problem::param(&shown(&name), "must be an array of texts"))?,
+            _ => vec![raw.to_owned()],
+        };
+        let (name, values) = match name.as_str() {
+            "entries" => ("entry".to_owned(), values),
+            "tags" => (name, vec![values.join(" ")]),
+            _ => (name, values),
+        };
+        if all.len() + values.len() > PAIRS_MAX {
+            return Err(Problem::param(
+                "request",
+                format!("more than {PAIRS_MAX} parameters"),
+            ));
+        }
+        if values.iter().any(|value| value.len() > VALUE_MAX) {
+            return Err(Problem::param(
+                &shown(&name),
+                format!("is longer than {VALUE_MAX} bytes"),
+            ));
+        }
+        all.extend(values.into_iter().map(|value| (name.clone(), value)));
+    }
+    Ok(Params(all))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
 /// A name from outside, short enough for a sentence.
 fn shown(name: &str) -> String {
     crate::words::clipped(name, 40)
@@ -141,7 +196,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// The fields of a form. Its size was bounded by `guard`.
+/// The fields of a form, or of a JSON object. Its size was bounded by `guard`.
 #[derive(Debug, Clone)]
 pub(crate) struct Form(pub(crate) Params);
 
@@ -149,11 +204,15 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
         let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
         let body = body.map_err(|_| Problem::param("body", "could not be read"))?;
         let text =
             std::str::from_utf8(&body).map_err(|_| Problem::param("body", "is not UTF-8"))?;
-        Params::read(text).map(Self)
+        match is_json {
+            true => of_json(text).map(Self),
+            false => Params::read(text).map(Self),
+        }
     }
 }
 
@@ -170,6 +229,24 @@ mod tests {
         assert_eq!(params.all("x").collect::<Vec<_>>(), [value, "2"]);
         assert_eq!((params.get("flag"), params.get("none")), (Some(""), None));
         assert_eq!(Params::read("q=a+b").unwrap().get("q"), Some("a b"));
+    }
+
+    #[test]
+    fn a_json_object_is_read_as_a_form_would_be() {
+        let text = r#"{"all":true,"to":"low","entries":["a","b"],"args":[9007199254740993],"in":null,"tags":["x","y"],"retry":3}"#;
+        let params = of_json(text).unwrap();
+        assert_eq!(
+            (params.get("all"), params.get("to")),
+            (Some("true"), Some("low"))
+        );
+        assert_eq!(params.all("entry").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(params.get("args"), Some("[9007199254740993]"));
+        assert_eq!((params.get("in"), params.get("tags")), (None, Some("x y")));
+        assert_eq!(params.get("retry"), Some("3"));
+        assert!(of_json("").unwrap().get("all").is_none());
+        for wrong in ["[]", "{", r#"{"entries":5}"#, r#"{"entries":[1]}"#] {
+            assert!(of_json(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

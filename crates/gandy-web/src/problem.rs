@@ -16,6 +16,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// What to do about it; may be empty.
     pub(crate) remedy: String,
+    /// For programs; where there is none the status has one ([`Problem::code`]).
+    coded: &'static str,
 }
 
 /// What a handler gives.
@@ -28,6 +30,31 @@ impl Problem {
             title: title.to_owned(),
             detail: detail.into(),
             remedy: String::new(),
+            coded: "",
+        }
+    }
+
+    fn coded(mut self, code: &'static str) -> Self {
+        self.coded = code;
+        self
+    }
+
+    /// One word for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        if !self.coded.is_empty() {
+            return self.coded;
+        }
+        match self.status {
+            StatusCode::UNAUTHORIZED => "unauthorized",
+            StatusCode::FORBIDDEN => "forbidden",
+            StatusCode::NOT_FOUND => "not-found",
+            StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
+            StatusCode::CONFLICT => "impossible",
+            StatusCode::PAYLOAD_TOO_LARGE => "too-long",
+            StatusCode::BAD_GATEWAY => "redis-refused",
+            StatusCode::SERVICE_UNAVAILABLE => "redis-unavailable",
+            status if status.is_client_error() => "bad-request",
+            _ => "defect",
         }
     }
 
@@ -65,6 +92,7 @@ impl Problem {
     pub(crate) fn busy(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Too much at once", detail)
             .and("Try again in a moment.")
+            .coded("busy")
     }
 }
 
@@ -90,7 +118,8 @@ impl From<Error> for Problem {
                     "Redis did not answer",
                     words,
                 )
-                .and("What was only looked at can be looked at again. An act may have been done: look before you repeat it."),
+                .and("What was only looked at can be looked at again. An act may have been done: look before you repeat it.")
+                .coded("unknown"),
                 Kind::Input => Self::new(
                     StatusCode::BAD_REQUEST,
                     "That cannot be done",

@@ -11,7 +11,7 @@ use axum::routing::get;
 
 use crate::problem::Problem;
 use crate::state::App;
-use crate::{guard, live, page};
+use crate::{api, guard, live, page};
 
 pub(crate) fn router(app: App) -> Router {
     Router::new()
@@ -21,6 +21,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/live", get(live::serve))
         .route("/assets/{name}", get(asset))
         .merge(page::routes())
+        .nest("/api/v1", api::routes())
         .fallback(|| async { Problem::not_found("there is no such page") })
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)

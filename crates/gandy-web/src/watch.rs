@@ -32,6 +32,9 @@ const LINES: usize = 500;
 /// After a look of nobody for so long, what was seen before says nothing of what was between.
 const GAP_MS: i64 = 30_000;
 
+/// Days that can be looked back on.
+pub(crate) const HISTORY_DAYS: u32 = 180;
+
 /// One look.
 #[derive(Debug)]
 pub(crate) struct Glance {
@@ -196,7 +199,7 @@ impl Watch {
     /// The last half year by day, today first.
     pub(crate) async fn history(&self) -> Outcome<Arc<Vec<Day>>> {
         self.history
-            .get(Duration::from_secs(10), self.inspect.history(180))
+            .get(Duration::from_secs(10), self.inspect.history(HISTORY_DAYS))
             .await
     }
 

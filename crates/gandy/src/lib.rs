@@ -9,8 +9,7 @@
 //! * [`Health`] says whether a worker moves and claims, [`Listener`] serves that to probes; [`metrics`] are for Prometheus.
 //! * [`Inspect`] looks at queues, sets and processes, at single jobs and numbers over time ([`views`]), and acts on jobs by
 //!   hand, all that a [`Filter`] fits; [`Surveyor`] gives the fleet as numbers; [`doctor`] finds what is wrong there and
-//!   repairs it; [`testing`] needs
-//!   no Redis.
+//!   repairs it; [`document`] says all that as JSON; [`testing`] needs no Redis.
 //!
 //! A web application that only pushes takes the crate without the feature `worker`.
 
@@ -24,6 +23,7 @@ mod client;
 #[cfg(feature = "worker")]
 mod context;
 pub mod doctor;
+pub mod document;
 mod error;
 #[cfg(feature = "worker")]
 mod handler;

@@ -1,8 +1,8 @@
 //! `gandy busy`: the running jobs of all processes.
 
 use clap::Args;
+use gandy::document::Run;
 use gandy::views::RunningJob;
-use serde::Serialize;
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -32,30 +32,12 @@ pub(crate) struct BusyArgs {
     limit: u16,
 }
 
-#[derive(Serialize)]
-struct Busy<'a> {
-    process: &'a str,
-    id: &'a str,
-    queue: Option<&'a str>,
-    class: Option<&'a str>,
-    jid: Option<&'a str>,
-    since_ms: Option<i64>,
-    progress: Option<Progress<'a>>,
-}
-
-#[derive(Serialize)]
-struct Progress<'a> {
-    done: u64,
-    total: Option<u64>,
-    note: &'a str,
-}
-
 pub(crate) async fn run(args: &BusyArgs, common: &Common) -> Result<(), Failure> {
     let mut running = common.inspect()?.busy().await?;
     let count = running.len();
     running.truncate(args.limit.into());
     if common.json {
-        return document::print(&running.iter().map(json).collect::<Vec<_>>());
+        return document::print(&running.iter().map(Run::from).collect::<Vec<_>>());
     }
     if running.is_empty() {
         output::note("nothing runs, as far as processes showed at their last heartbeats");
@@ -80,22 +62,6 @@ pub(crate) async fn run(args: &BusyArgs, common: &Common) -> Result<(), Failure>
         ));
     }
     Ok(())
-}
-
-fn json(job: &RunningJob) -> Busy<'_> {
-    Busy {
-        process: &job.identity,
-        id: &job.id,
-        queue: job.queue.as_deref(),
-        class: job.class(),
-        jid: job.jid(),
-        since_ms: job.started_ms,
-        progress: job.steps.as_ref().map(|steps| Progress {
-            done: steps.done,
-            total: steps.total,
-            note: &steps.note,
-        }),
-    }
 }
 
 fn row(job: &RunningJob, now_ms: i64) -> Vec<String> {

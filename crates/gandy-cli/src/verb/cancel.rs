@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use gandy::document::{Outcome, Seen, whole};
 use gandy::views::Cancelled;
 use serde::Serialize;
 
@@ -47,8 +48,8 @@ struct Document<'a> {
     jid: &'a str,
     answer: &'static str,
     process: Option<&'a str>,
-    outcome: Option<look::OutcomeJson<'a>>,
-    places: Vec<look::Found<'a>>,
+    outcome: Option<Outcome<'a>>,
+    places: Vec<Seen<'a>>,
 }
 
 pub(crate) async fn run(args: &CancelArgs, common: &Common) -> Result<u8, Failure> {
@@ -77,7 +78,7 @@ fn json<'a>(jid: &'a str, cancelled: &'a Cancelled) -> Document<'a> {
     match cancelled {
         Cancelled::Told { identity, ended } => {
             document.process = Some(identity);
-            document.outcome = ended.as_ref().map(look::outcome);
+            document.outcome = ended.as_ref().map(Outcome::from);
         }
         Cancelled::NotBegun { identity } => {
             document.answer = "not-begun";
@@ -93,8 +94,12 @@ fn json<'a>(jid: &'a str, cancelled: &'a Cancelled) -> Document<'a> {
         }
         Cancelled::NotRunning(report) => {
             document.answer = "not-running";
-            document.outcome = report.outcome.as_ref().map(look::outcome);
-            document.places = report.sightings.iter().map(look::found).collect();
+            document.outcome = report.outcome.as_ref().map(Outcome::from);
+            document.places = report
+                .sightings
+                .iter()
+                .map(|it| Seen::of(it, whole))
+                .collect();
         }
     }
     document

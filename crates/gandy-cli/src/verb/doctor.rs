@@ -3,9 +3,9 @@
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
 use clap::Args;
-use gandy::doctor::{Code, Finding, Question, Repair, Report, Role, Severity};
+use gandy::doctor::{Code, Finding, Question, Report, Role, Severity};
+use gandy::document::Findings;
 use gandy::{Error, Kind, StoreError};
-use serde::Serialize;
 
 use crate::cli::Common;
 use crate::failure::{Failure, exit};
@@ -69,48 +69,6 @@ fn fixable(word: &str) -> Result<Code, String> {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    server: &'a str,
-    user: Option<&'a str>,
-    round_trip_us: Option<u64>,
-    clock_ahead_ms: Option<i64>,
-    findings: Vec<Found<'a>>,
-    unknown: Vec<Unseen<'a>>,
-    fixed: Vec<Fixed<'a>>,
-}
-
-#[derive(Serialize)]
-struct Found<'a> {
-    code: &'static str,
-    severity: String,
-    count: u64,
-    subjects: Vec<Subject<'a>>,
-    reason: &'a str,
-    fix: &'static str,
-    fixable: bool,
-    would: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Subject<'a> {
-    name: &'a str,
-    count: u64,
-}
-
-#[derive(Serialize)]
-struct Unseen<'a> {
-    what: &'a str,
-    why: &'a str,
-}
-
-#[derive(Serialize)]
-struct Fixed<'a> {
-    code: &'static str,
-    done: u64,
-    what: &'a str,
-}
-
 /// The exit code.
 pub(crate) async fn run(args: &DoctorArgs, common: &Common) -> Result<u8, Failure> {
     let asks = !args.fix.is_empty() && !args.yes;
@@ -146,7 +104,7 @@ pub(crate) async fn run(args: &DoctorArgs, common: &Common) -> Result<u8, Failur
         report = doctor.examine(&question).await?;
     }
     if common.json {
-        document::print(&json(&report, &fixed))?;
+        document::print(&Findings::of(&report, &fixed))?;
     } else if args.fix.is_empty() {
         show(&report)?;
     } else {
@@ -184,50 +142,6 @@ fn agreed(code: Code, report: &Report) -> Result<bool, Failure> {
         .and_then(|()| stdin().lock().read_line(&mut answer))
         .map_err(|error| Failure::io(format!("no answer could be read: {error}")))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-fn json<'a>(report: &'a Report, fixed: &'a [Repair]) -> Document<'a> {
-    let found = |finding: &'a Finding| {
-        let row = finding.code.row();
-        let subjects = finding.subjects.iter();
-        Found {
-            code: row.name,
-            severity: finding.severity.to_string(),
-            count: finding.count,
-            subjects: subjects
-                .map(|subject| Subject {
-                    name: &subject.name,
-                    count: subject.count,
-                })
-                .collect(),
-            reason: &finding.reason,
-            fix: row.remedy,
-            fixable: row.fix.is_some(),
-            would: row.fix,
-        }
-    };
-    let unknown = report.unknown.iter();
-    let fixed = fixed.iter();
-    Document {
-        server: &report.server,
-        user: report.user.as_deref(),
-        round_trip_us: report.round_trip_us,
-        clock_ahead_ms: report.clock_ahead_ms,
-        findings: report.findings.iter().map(found).collect(),
-        unknown: unknown
-            .map(|unknown| Unseen {
-                what: &unknown.what,
-                why: &unknown.why,
-            })
-            .collect(),
-        fixed: fixed
-            .map(|repair| Fixed {
-                code: repair.code.as_str(),
-                done: repair.done,
-                what: &repair.what,
-            })
-            .collect(),
-    }
 }
 
 /// All findings, the gravest first, each group under its name.

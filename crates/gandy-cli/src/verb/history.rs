@@ -1,7 +1,7 @@
 //! `gandy history`: runs by day.
 
 use clap::Args;
-use serde::Serialize;
+use gandy::document::Day;
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -28,41 +28,10 @@ pub(crate) struct HistoryArgs {
     days: u32,
 }
 
-#[derive(Serialize)]
-struct Day<'a> {
-    day: &'a str,
-    processed: u64,
-    failed: u64,
-    marks: Vec<Mark<'a>>,
-}
-
-/// A deploy.
-#[derive(Serialize)]
-pub(super) struct Mark<'a> {
-    at_ms: i64,
-    label: &'a str,
-}
-
-pub(super) fn marks(marks: &[gandy::Mark]) -> Vec<Mark<'_>> {
-    let marks = marks.iter();
-    marks
-        .map(|mark| Mark {
-            at_ms: mark.at_ms,
-            label: &mark.label,
-        })
-        .collect()
-}
-
 pub(crate) async fn run(args: &HistoryArgs, common: &Common) -> Result<(), Failure> {
     let days = common.inspect()?.history(args.days).await?;
     if common.json {
-        let days = days.iter().map(|day| Day {
-            day: &day.date,
-            processed: day.processed,
-            failed: day.failed,
-            marks: marks(&day.marks),
-        });
-        return document::print(&days.collect::<Vec<_>>());
+        return document::print(&days.iter().map(Day::from).collect::<Vec<_>>());
     }
     let columns = [
         ("DAY", Kind::Whole),

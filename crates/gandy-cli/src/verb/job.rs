@@ -1,6 +1,7 @@
 //! `gandy job JID`: where a job is, its whole payload, its history as far as known.
 
 use clap::Args;
+use gandy::document::{Event, Outcome, Seen, whole};
 use gandy::views::{JobReport, Sighting};
 use serde::Serialize;
 
@@ -42,8 +43,8 @@ pub(crate) struct JobArgs {
 #[derive(Serialize)]
 struct Document<'a> {
     jid: &'a str,
-    places: Vec<look::Found<'a>>,
-    outcome: Option<look::OutcomeJson<'a>>,
+    places: Vec<Seen<'a>>,
+    outcome: Option<Outcome<'a>>,
     died_aboard: &'a [String],
     history: &'a [Event],
     looked_at: u64,
@@ -51,23 +52,20 @@ struct Document<'a> {
     unread: &'a [String],
 }
 
-/// Something that happened to the job.
-#[derive(Serialize)]
-struct Event {
-    at_ms: i64,
-    what: String,
-}
-
 pub(crate) async fn run(args: &JobArgs, common: &Common) -> Result<u8, Failure> {
     let LookArgs { jid, r#in, within } = &args.look;
     let report = common.inspect()?.report(jid, *within, r#in).await?;
-    let history = history(&report);
+    let history = Event::all_of(&report);
     let known = !report.sightings.is_empty() || report.outcome.is_some();
     if common.json {
         document::print(&Document {
             jid,
-            places: report.sightings.iter().map(look::found).collect(),
-            outcome: report.outcome.as_ref().map(look::outcome),
+            places: report
+                .sightings
+                .iter()
+                .map(|it| Seen::of(it, whole))
+                .collect(),
+            outcome: report.outcome.as_ref().map(Outcome::from),
             died_aboard: &report.died_aboard,
             history: &history,
             looked_at: report.looked_at,
@@ -134,54 +132,4 @@ fn text(report: &JobReport, history: &[Event]) -> String {
 /// Controls are escaped before line breaks are added: a string may hold anything but those.
 fn payload(sighting: &Sighting) -> String {
     pretty(&printable_json(sighting.payload.raw()), 10)
-}
-
-/// What the payloads and the outcome tell, by time. Of failures Sidekiq keeps the first and the last.
-fn history(report: &JobReport) -> Vec<Event> {
-    let mut events: Vec<Event> = Vec::new();
-    let mut add = |at_ms: i64, what: String| {
-        if events
-            .iter()
-            .all(|event| event.what != what || event.at_ms != at_ms)
-        {
-            events.push(Event { at_ms, what });
-        }
-    };
-    for sighting in &report.sightings {
-        let payload = &sighting.payload;
-        let stamp = |name: &str| payload.stamp(name).map(|stamp| stamp.millis());
-        let error = |name: &str| serde_json::from_str::<String>(payload.field(name)?).ok();
-        let error = match (error("error_class"), error("error_message")) {
-            (Some(class), Some(message)) => format!(": {class}: {message};"),
-            (Some(one), None) | (None, Some(one)) => format!(": {one};"),
-            (None, None) => String::new(),
-        };
-        let last = stamp("retried_at");
-        if let Some(at) = stamp("created_at") {
-            add(at, "created".to_owned());
-        }
-        if let Some(at) = stamp("enqueued_at") {
-            add(at, "enqueued".to_owned());
-        }
-        if let Some(at) = stamp("failed_at") {
-            match last {
-                Some(_) => add(at, "failed for the first time".to_owned()),
-                None => add(at, format!("failed for the first time{error}")),
-            }
-        }
-        if let Some(at) = last {
-            let times = payload.retry_count().map_or_else(String::new, |count| {
-                format!(" (failure {})", u64::from(count) + 1)
-            });
-            add(at, format!("failed again{times}{error}"));
-        }
-    }
-    if let Some(ended) = &report.outcome {
-        add(
-            ended.at,
-            format!("its last run ended: {};", ended.outcome.as_str()),
-        );
-    }
-    events.sort_by_key(|event| event.at_ms);
-    events
 }

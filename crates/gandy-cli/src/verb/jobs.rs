@@ -1,9 +1,8 @@
 //! `gandy jobs SET`: the jobs that wait in a queue or a set, or that workers hold. It only ever lists.
 
 use clap::Args;
+use gandy::document::{Job, whole};
 use gandy::{Filter, Inspect, JobInfo, Place};
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -65,21 +64,6 @@ pub(crate) struct JobsArgs {
     /// At most so many jobs
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     limit: u16,
-}
-
-#[derive(Serialize)]
-struct Job<'a> {
-    place: &'a str,
-    at_ms: Option<i64>,
-    jid: Option<&'a str>,
-    class: Option<&'a str>,
-    display_class: Option<&'a str>,
-    queue: Option<&'a str>,
-    reason: Option<&'a str>,
-    process: Option<&'a str>,
-    payload: Option<&'a RawValue>,
-    problem: Option<&'a str>,
-    raw: Option<String>,
 }
 
 /// A job, why it was buried where that was kept, and who holds it.
@@ -210,32 +194,9 @@ async fn with_reason(inspect: &Inspect, job: JobInfo) -> Result<Found, Failure> 
 }
 
 fn json<'a>(found: &'a Found, place: &'a str) -> Job<'a> {
-    let Found {
-        job,
-        reason,
-        process,
-    } = found;
-    let payload = job.payload.as_ref().ok();
-    let raw = payload.and_then(|payload| document::raw(payload.raw()));
-    let problem = match &job.payload {
-        Err(problem) => Some(problem.as_str()),
-        Ok(_) => None,
-    };
-    Job {
-        place,
-        at_ms: job.at_ms,
-        jid: payload.map(|payload| payload.jid()),
-        class: payload.map(|payload| payload.class()),
-        display_class: payload.map(|payload| payload.display_class()),
-        queue: payload.and_then(|payload| payload.queue()),
-        reason: reason.as_deref(),
-        process: process.as_deref(),
-        payload: raw,
-        problem,
-        raw: raw
-            .is_none()
-            .then(|| String::from_utf8_lossy(&job.bytes).into_owned()),
-    }
+    Job::of(&found.job, place, usize::MAX, whole)
+        .buried_for(found.reason.as_deref())
+        .held_by(found.process.as_deref())
 }
 
 fn columns(set: &Set) -> table::Columns<'static> {

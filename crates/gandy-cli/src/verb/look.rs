@@ -1,15 +1,13 @@
-//! What `job`, `why` and `cancel` have in common: the flags of a search, the shape of what it finds, and how far it came.
+//! What `job`, `why` and `cancel` have in common: the flags of a search, what it finds in words, and how far it came.
 
 use std::time::Duration;
 
 use clap::Args;
 use gandy::views::{JobReport, Sighting, Whereabouts};
 use gandy::{Ended, Place};
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::printable::printable;
-use crate::{document, place, words};
+use crate::{place, words};
 
 /// Where to look, and for how long.
 #[derive(Debug, Args)]
@@ -32,89 +30,6 @@ pub(crate) fn jid(text: &str) -> Result<String, String> {
         true => Err("a job has an id, such as b5de70b63090decd6440fd9e".to_owned()),
         false => Ok(text.to_owned()),
     }
-}
-
-/// One place as JSON.
-#[derive(Serialize)]
-pub(crate) struct Found<'a> {
-    place: String,
-    at_ms: Option<i64>,
-    queue: Option<&'a str>,
-    ahead: Option<u64>,
-    process: Option<&'a str>,
-    alive: Option<bool>,
-    since_ms: Option<i64>,
-    reason: Option<&'a str>,
-    payload: Option<&'a RawValue>,
-}
-
-/// An outcome as JSON.
-#[derive(Serialize)]
-pub(crate) struct OutcomeJson<'a> {
-    outcome: &'static str,
-    at_ms: i64,
-    will_retry: bool,
-    error_class: Option<&'a str>,
-    error_message: Option<&'a str>,
-}
-
-pub(crate) fn outcome(ended: &Ended) -> OutcomeJson<'_> {
-    OutcomeJson {
-        outcome: ended.outcome.as_str(),
-        at_ms: ended.at,
-        will_retry: ended.will_retry,
-        error_class: ended.error_class.as_deref(),
-        error_message: ended.error_message.as_deref(),
-    }
-}
-
-pub(crate) fn found(sighting: &Sighting) -> Found<'_> {
-    let mut found = Found {
-        place: String::new(),
-        at_ms: None,
-        queue: sighting.payload.queue(),
-        ahead: None,
-        process: None,
-        alive: None,
-        since_ms: None,
-        reason: sighting.reason.as_deref(),
-        payload: document::raw(sighting.payload.raw()),
-    };
-    match &sighting.whereabouts {
-        Whereabouts::Queue { name, ahead } => {
-            found.place = format!("queue:{name}");
-            found.queue = Some(name);
-            found.ahead = Some(*ahead);
-        }
-        Whereabouts::Set { place, at_ms } => {
-            found.place = place::name(place);
-            found.at_ms = Some(*at_ms);
-        }
-        Whereabouts::InFlight {
-            identity,
-            queue,
-            alive,
-            since_ms,
-            ..
-        } => {
-            found.place = place::IN_FLIGHT.to_owned();
-            found.queue = Some(queue);
-            found.process = Some(identity);
-            found.alive = Some(*alive);
-            found.since_ms = *since_ms;
-        }
-        Whereabouts::Ruby {
-            identity,
-            queue,
-            since_ms,
-        } => {
-            found.place = "ruby".to_owned();
-            found.queue = queue.as_deref().or(found.queue);
-            found.process = Some(identity);
-            found.since_ms = *since_ms;
-        }
-    }
-    found
 }
 
 /// Where it is, in words, harmless for a terminal.

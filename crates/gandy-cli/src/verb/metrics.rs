@@ -1,10 +1,9 @@
 //! `gandy metrics`: runs by class, how many failed, how long they took.
 
 use clap::Args;
+use gandy::document::ClassTable;
 use gandy::views::{ClassMetrics, Window};
-use serde::Serialize;
 
-use super::history::{self, Mark};
 use crate::cli::Common;
 use crate::failure::Failure;
 use crate::printable::printable;
@@ -47,28 +46,6 @@ pub(crate) struct MetricsArgs {
     limit: u16,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    from_ms: i64,
-    to_ms: i64,
-    step_s: u64,
-    left_out: usize,
-    marks: Vec<Mark<'a>>,
-    classes: Vec<Class<'a>>,
-}
-
-#[derive(Serialize)]
-struct Class<'a> {
-    class: &'a str,
-    runs: u64,
-    failures: u64,
-    mean_ms: Option<f64>,
-    p50_ms: Option<f64>,
-    p95_ms: Option<f64>,
-    p99_ms: Option<f64>,
-    series: &'a [u64],
-}
-
 pub(crate) async fn run(args: &MetricsArgs, common: &Common) -> Result<(), Failure> {
     let window = match (args.minutes, args.hours) {
         (_, Some(hours)) => Window::Hours(hours),
@@ -79,14 +56,7 @@ pub(crate) async fn run(args: &MetricsArgs, common: &Common) -> Result<(), Failu
         .metrics(window, args.class.as_deref(), args.limit.into())
         .await?;
     if common.json {
-        return document::print(&Document {
-            from_ms: metrics.from_ms,
-            to_ms: metrics.to_ms,
-            step_s: metrics.step.as_secs(),
-            left_out: metrics.left_out,
-            marks: history::marks(&metrics.marks),
-            classes: metrics.classes.iter().map(json).collect(),
-        });
+        return document::print(&ClassTable::of(&metrics, |_| true));
     }
     if metrics.classes.is_empty() {
         output::note(
@@ -119,19 +89,6 @@ pub(crate) async fn run(args: &MetricsArgs, common: &Common) -> Result<(), Failu
         output::note(&format!("{more} ran; --limit shows more"));
     }
     Ok(())
-}
-
-fn json(metrics: &ClassMetrics) -> Class<'_> {
-    Class {
-        class: &metrics.class,
-        runs: metrics.runs,
-        failures: metrics.failures,
-        mean_ms: metrics.mean_ms,
-        p50_ms: metrics.p50_ms,
-        p95_ms: metrics.p95_ms,
-        p99_ms: metrics.p99_ms,
-        series: &metrics.series,
-    }
 }
 
 fn row(metrics: &ClassMetrics) -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use gandy::ProcessInfo;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use gandy::document::Process;
+use serde::Deserialize;
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -27,25 +27,6 @@ Exit codes and environment: gandy --help"#;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ProcessesArgs {}
 
-#[derive(Serialize)]
-struct Process<'a> {
-    identity: &'a str,
-    concurrency: u64,
-    busy: u64,
-    quiet: bool,
-    beat_ms: Option<i64>,
-    rss_kb: u64,
-    rtt_us: u64,
-    info: Option<&'a RawValue>,
-    work: Vec<Work<'a>>,
-}
-
-#[derive(Serialize)]
-struct Work<'a> {
-    id: &'a str,
-    entry: Option<&'a RawValue>,
-}
-
 /// The part of `info` that the table shows.
 #[derive(Default, Deserialize)]
 struct Info {
@@ -58,7 +39,7 @@ struct Info {
 pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
     let processes = common.inspect()?.processes().await?;
     if common.json {
-        return document::print(&processes.iter().map(json).collect::<Vec<_>>());
+        return document::print(&processes.iter().map(Process::whole).collect::<Vec<_>>());
     }
     if processes.is_empty() {
         output::note(
@@ -80,26 +61,6 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
     let now_ms = words::now_ms();
     let rows = processes.iter().map(|process| row(process, now_ms));
     output::print(&table::draw(&columns, rows, Screen::of_stdout()))
-}
-
-fn json(process: &ProcessInfo) -> Process<'_> {
-    let work = process.work.iter();
-    Process {
-        identity: &process.identity,
-        concurrency: process.concurrency,
-        busy: process.busy,
-        quiet: process.quiet,
-        beat_ms: process.beat_ms,
-        rss_kb: process.rss_kb,
-        rtt_us: process.rtt_us,
-        info: document::raw(&process.info),
-        work: work
-            .map(|work| Work {
-                id: &work.id,
-                entry: document::raw(&work.json),
-            })
-            .collect(),
-    }
 }
 
 fn row(process: &ProcessInfo, now_ms: i64) -> Vec<String> {

@@ -7,7 +7,7 @@ use clap::Args;
 use gandy::{Outcome, Push, QueueName, RetrySetting};
 use serde::Serialize;
 
-use super::{bulk, look, wait};
+use super::{bulk, wait};
 use crate::cli::Common;
 use crate::failure::{Failure, exit};
 use crate::printable::printable;
@@ -105,7 +105,7 @@ struct Pushed<'a> {
     outcome: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     /// With `--wait`; null where the end was not seen.
-    ended: Option<Option<look::OutcomeJson<'a>>>,
+    ended: Option<Option<gandy::document::Outcome<'a>>>,
 }
 
 pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<u8, Failure> {
@@ -167,7 +167,8 @@ pub(crate) async fn run(args: &PushArgs, common: &Common) -> Result<u8, Failure>
     let ended = wait::wait(common, &jid, timeout).await;
     if common.json {
         let ended = ended.as_ref().ok().and_then(Option::as_ref);
-        document::print(&document(Some(ended.map(look::outcome)))).map_err(tell)?;
+        document::print(&document(Some(ended.map(gandy::document::Outcome::from))))
+            .map_err(tell)?;
     }
     Ok(wait::conclude(&jid, ended?.as_ref(), timeout))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
+use gandy::document::Queue;
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -32,39 +32,16 @@ pub(crate) struct QueuesArgs {
     rate: Option<Duration>,
 }
 
-#[derive(Serialize)]
-struct Queue<'a> {
-    name: &'a str,
-    size: u64,
-    latency_ms: Option<u64>,
-    in_flight: u64,
-    rate: Option<f64>,
-    paused: bool,
-}
-
 pub(crate) async fn run(args: &QueuesArgs, common: &Common) -> Result<(), Failure> {
     let inspect = common.inspect()?;
     let queues = match args.rate {
         Some(span) => inspect.queues_over(span).await?,
         None => inspect.queues().await?,
     };
-    let rows: Vec<Queue<'_>> = queues
-        .iter()
-        .map(|queue| Queue {
-            name: &queue.name,
-            size: queue.size,
-            latency_ms: queue
-                .latency
-                .map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
-            in_flight: queue.in_flight,
-            rate: queue.rate,
-            paused: queue.paused,
-        })
-        .collect();
     if common.json {
-        return document::print(&rows);
+        return document::print(&queues.iter().map(Queue::from).collect::<Vec<_>>());
     }
-    if rows.is_empty() {
+    if queues.is_empty() {
         output::note(
             "no queue here: nothing was ever pushed, or it is another Redis, database or namespace",
         );
@@ -80,11 +57,14 @@ pub(crate) async fn run(args: &QueuesArgs, common: &Common) -> Result<(), Failur
     if args.rate.is_some() {
         columns.push(("RATE", Kind::Number));
     }
-    let rows = rows.iter().map(|queue| {
-        let latency = queue.latency_ms.map_or_else(|| "-".to_owned(), words::span);
+    let rows = queues.iter().map(|queue| {
+        let latency = queue.latency.map_or_else(
+            || "-".to_owned(),
+            |latency| words::span(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+        );
         let paused = if queue.paused { "paused" } else { "-" };
         let mut cells = vec![
-            queue.name.to_owned(),
+            queue.name.clone(),
             queue.size.to_string(),
             latency,
             queue.in_flight.to_string(),

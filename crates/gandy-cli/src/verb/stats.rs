@@ -1,7 +1,7 @@
 //! `gandy stats`: the size of everything.
 
 use clap::Args;
-use serde::Serialize;
+use gandy::document::Stats;
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -22,33 +22,10 @@ Exit codes and environment: gandy --help"#;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArgs {}
 
-#[derive(Serialize)]
-struct Stats {
-    processed: u64,
-    failed: u64,
-    busy: u64,
-    in_flight: u64,
-    enqueued: u64,
-    scheduled: u64,
-    retries: u64,
-    dead: u64,
-    processes: u64,
-}
-
 pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
     let totals = common.inspect()?.totals().await?;
     if common.json {
-        return document::print(&Stats {
-            processed: totals.processed,
-            failed: totals.failed,
-            busy: totals.busy,
-            in_flight: totals.in_flight,
-            enqueued: totals.enqueued,
-            scheduled: totals.scheduled,
-            retries: totals.retries,
-            dead: totals.dead,
-            processes: totals.processes,
-        });
+        return document::print(&Stats::from(&totals));
     }
     let rows = [
         (

@@ -1,7 +1,7 @@
 //! `gandy why JID`: what keeps a job from running, or what became of it, in words.
 
 use clap::Args;
-use gandy::views::Explanation;
+use gandy::document::{Outcome, Said, Seen, whole};
 use serde::Serialize;
 
 use super::look::{self, LookArgs};
@@ -38,45 +38,34 @@ pub(crate) struct WhyArgs {
 struct Document<'a> {
     jid: &'a str,
     reasons: Vec<Said>,
-    places: Vec<look::Found<'a>>,
-    outcome: Option<look::OutcomeJson<'a>>,
+    places: Vec<Seen<'a>>,
+    outcome: Option<Outcome<'a>>,
     looked_at: u64,
     gave_up: bool,
     unread: &'a [String],
 }
 
-#[derive(Serialize)]
-struct Said {
-    code: &'static str,
-    text: String,
-}
-
 pub(crate) async fn run(args: &WhyArgs, common: &Common) -> Result<(), Failure> {
     let LookArgs { jid, r#in, within } = &args.look;
     let explanation = common.inspect()?.why(jid, *within, r#in).await?;
-    let Explanation {
-        report,
-        now_ms,
-        reasons,
-    } = &explanation;
-    let said = reasons.iter().map(|reason| (reason, reason.text(*now_ms)));
+    let report = &explanation.report;
+    let said = Said::all_of(&explanation);
     if common.json {
         return document::print(&Document {
             jid,
-            reasons: said
-                .map(|(reason, text)| Said {
-                    code: reason.code(),
-                    text,
-                })
+            reasons: said,
+            places: report
+                .sightings
+                .iter()
+                .map(|it| Seen::of(it, whole))
                 .collect(),
-            places: report.sightings.iter().map(look::found).collect(),
-            outcome: report.outcome.as_ref().map(look::outcome),
+            outcome: report.outcome.as_ref().map(Outcome::from),
             looked_at: report.looked_at,
             gave_up: report.gave_up,
             unread: &report.unread,
         });
     }
-    let lines: Vec<String> = said.map(|(_, text)| printable(&text)).collect();
+    let lines: Vec<String> = said.iter().map(|it| printable(&it.text)).collect();
     output::print(&lines.join("\n"))?;
     look::limits(report)
         .iter()

@@ -1,5 +1,7 @@
 //! Acts on jobs: on those that were selected at once, on all that fit after a look at how many that are.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use gandy::{Act, Acts, Error, Place, QueueName};
@@ -45,14 +47,18 @@ pub(crate) async fn on_dead(
 }
 
 async fn on_set(app: &App, visitor: &Visitor, place: Place, act: &str, form: &Params) -> Outcome {
-    let act = match act {
+    on(app, visitor, place, named(act, form)?, form).await
+}
+
+/// An act on waiting jobs as paths name it.
+pub(crate) fn named(act: &str, form: &Params) -> Outcome<Act> {
+    Ok(match act {
         "retry" | "now" => Act::Retry,
         "delete" => Act::Delete,
         "bury" => Act::Bury,
         "move" => Act::Move(target(form)?),
         _ => return Err(Problem::not_found("there is no such act on these jobs")),
-    };
-    on(app, visitor, place, act, form).await
+    })
 }
 
 /// Where jobs are moved to.
@@ -62,7 +68,7 @@ pub(crate) fn target(form: &Params) -> Outcome<String> {
     Ok(to.to_owned())
 }
 
-/// On what a form says: `all` that fit its filter, or each `entry`.
+/// What was asked for, as a page says it.
 pub(crate) async fn on(
     app: &App,
     visitor: &Visitor,
@@ -70,17 +76,45 @@ pub(crate) async fn on(
     act: Act,
     form: &Params,
 ) -> Outcome {
-    if form.get("all").is_some() {
+    let (good, text) = match carry_out(app, visitor, &place, &act, form).await? {
+        Done::Prepared(run) => return Ok(see(visitor, &format!("/acts/{}", run.id))),
+        Done::Selected(acts, _) if acts.matched == 0 => {
+            (false, "No job was selected; nothing was done".to_owned())
+        }
+        Done::Selected(acts, why) => {
+            let text = outcome(&act, &acts);
+            let text = why.map_or(text.clone(), |why| format!("{text}: {why}"));
+            (acts.done == acts.matched, text)
+        }
+    };
+    let notice = app.notices.keep(good, format!("{text}."));
+    Ok(see(visitor, &back(&place, form, &notice)))
+}
+
+/// What became of an act.
+pub(crate) enum Done {
+    /// It was done with those that were selected; and why with some it cannot be.
+    Selected(Acts, Option<String>),
+    /// All that fit are counted, and it may be started.
+    Prepared(Arc<Run>),
+}
+
+/// On what a form says: `all` that fit its filter, or each `entry`.
+pub(crate) async fn carry_out(
+    app: &App,
+    visitor: &Visitor,
+    place: &Place,
+    act: &Act,
+    form: &Params,
+) -> Outcome<Done> {
+    if form.get("all").is_some_and(|all| all != "false") {
         let filter = super::set::filter(form)?.map_err(|wrong| Problem::param("filter", wrong))?;
-        return prepare(app, visitor, place, filter, act, false).await;
+        let run = app
+            .runs
+            .prepare(&app.inspect, place.clone(), filter, act.clone(), false);
+        return Ok(Done::Prepared(run.await?));
     }
     let spots: Vec<&str> = form.all("entry").collect();
-    if spots.is_empty() {
-        let notice = app
-            .notices
-            .keep(false, "No job was selected; nothing was done.");
-        return Ok(see(visitor, &back(&place, form, &notice)));
-    }
     if spots.len() > SELECTED {
         return Err(Problem::param(
             "entry",
@@ -92,35 +126,30 @@ pub(crate) async fn on(
         .map(str::parse)
         .collect::<Result<_, _>>()?;
     let mut acts = Acts::default();
-    let mut why = String::new();
+    let mut why = None;
     for spot in &spots {
         acts.matched += 1;
-        let Some(job) = spot.find(app, &place).await? else {
+        let Some(job) = spot.find(app, place).await? else {
             acts.gone += 1;
             continue;
         };
-        match app.inspect.act(&job, &act).await {
+        match app.inspect.act(&job, act).await {
             Ok(true) => acts.done += 1,
             Ok(false) => acts.gone += 1,
             Err(Error::Config(words)) => {
                 acts.skipped += 1;
-                why = words;
+                why = Some(words);
             }
             Err(error) => {
-                audit::failed(visitor, word(&act), &place_word(&place), &error.to_string());
+                audit::failed(visitor, word(act), &place_word(place), &error.to_string());
                 return Err(Problem::from(error));
             }
         }
     }
-    audit::done(visitor, word(&act), &place_word(&place), acts.done);
-    let mut text = outcome(&act, &acts);
-    if !why.is_empty() {
-        text += &format!(": {why}");
+    if !spots.is_empty() {
+        audit::done(visitor, word(act), &place_word(place), acts.done);
     }
-    let notice = app
-        .notices
-        .keep(acts.done == acts.matched, format!("{text}."));
-    Ok(see(visitor, &back(&place, form, &notice)))
+    Ok(Done::Selected(acts, why))
 }
 
 /// The list from which it was asked, as it was.
@@ -222,7 +251,7 @@ fn view(run: &Run) -> View {
     }
 }
 
-fn find(app: &Shared, id: &str) -> Outcome<std::sync::Arc<Run>> {
+pub(crate) fn find(app: &Shared, id: &str) -> Outcome<Arc<Run>> {
     let id = id
         .parse::<u64>()
         .map_err(|_| Problem::param("act", "is a number"))?;

@@ -233,7 +233,26 @@ pub(crate) async fn signal(
     Path((identity, signal)): Path<(String, String)>,
     Form(_): Form,
 ) -> Outcome {
-    let quiet = match signal.as_str() {
+    let told = tell(&app, &visitor, identity, &signal).await?.len();
+    let text = match (told, signal == "quiet") {
+        (0, _) => "There is no such process; nobody was told anything.".to_owned(),
+        (1, true) => "The process was told to take no more jobs.".to_owned(),
+        (1, false) => "The process was told to end.".to_owned(),
+        (more, true) => format!("{more} processes were told to take no more jobs."),
+        (more, false) => format!("{more} processes were told to end."),
+    };
+    let notice = app.notices.keep(told > 0, text);
+    Ok(see(&visitor, &format!("/busy?{notice}")))
+}
+
+/// Sends `quiet` or `stop` to one, or to `all`; gives those that were told.
+pub(crate) async fn tell(
+    app: &Shared,
+    visitor: &Visitor,
+    identity: String,
+    signal: &str,
+) -> Outcome<Vec<String>> {
+    let quiet = match signal {
         "quiet" => true,
         "stop" => false,
         _ => return Err(Problem::not_found("a process is made quiet or stopped")),
@@ -250,29 +269,21 @@ pub(crate) async fn signal(
     };
     // A name that nobody has would be told into the void, and leave a key there.
     let there = app.inspect.presence(&identities).await?;
-    let mut told = 0;
-    for (identity, presence) in identities.iter().zip(there) {
+    let mut told = Vec::new();
+    for (identity, presence) in identities.into_iter().zip(there) {
         if !presence.there {
             continue;
         }
         let sent = match quiet {
-            true => app.inspect.quiet(identity).await,
-            false => app.inspect.stop(identity).await,
+            true => app.inspect.quiet(&identity).await,
+            false => app.inspect.stop(&identity).await,
         };
         if let Err(error) = sent {
-            audit::failed(&visitor, &signal, identity, &error.to_string());
+            audit::failed(visitor, signal, &identity, &error.to_string());
             return Err(error.into());
         }
-        audit::done(&visitor, &signal, identity, 0);
-        told += 1;
+        audit::done(visitor, signal, &identity, 0);
+        told.push(identity);
     }
-    let text = match (told, quiet) {
-        (0, _) => "There is no such process; nobody was told anything.".to_owned(),
-        (1, true) => "The process was told to take no more jobs.".to_owned(),
-        (1, false) => "The process was told to end.".to_owned(),
-        (more, true) => format!("{more} processes were told to take no more jobs."),
-        (more, false) => format!("{more} processes were told to end."),
-    };
-    let notice = app.notices.keep(told > 0, text);
-    Ok(see(&visitor, &format!("/busy?{notice}")))
+    Ok(told)
 }

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use gandy::doctor::{Code, Finding, Severity};
+use gandy::doctor::{Code, Finding, Repair, Severity};
 
 use super::{html, see};
 use crate::audit;
 use crate::frame::{Frame, Tab, Visitor};
 use crate::param::Query;
 use crate::problem::{Outcome, Problem};
-use crate::state::App;
+use crate::state::{App, Shared};
 use crate::words::{self, clipped};
 
 /// An examination reads thousands of entries: who loads the page again sees the same.
-const FRESH: Duration = Duration::from_secs(10);
+pub(crate) const FRESH: Duration = Duration::from_secs(10);
 
 #[derive(Template)]
 #[template(path = "doctor.html")]
@@ -116,17 +116,25 @@ pub(crate) async fn fix(
     visitor: Visitor,
     Path(code): Path<String>,
 ) -> Outcome {
+    let repair = repair(&app, &visitor, &code).await?;
+    let notice = app
+        .notices
+        .keep(true, format!("{}: {}.", repair.code, repair.what));
+    Ok(see(&visitor, &format!("/doctor?{notice}")))
+}
+
+/// Repairs what has this code.
+pub(crate) async fn repair(app: &Shared, visitor: &Visitor, code: &str) -> Outcome<Repair> {
     let code: Code = code
         .parse()
         .map_err(|why: String| Problem::param("code", why))?;
     match app.doctor.fix(code).await {
         Ok(repair) => {
-            audit::done(&visitor, "fix", code.as_str(), repair.done);
-            let notice = app.notices.keep(true, format!("{code}: {}.", repair.what));
-            Ok(see(&visitor, &format!("/doctor?{notice}")))
+            audit::done(visitor, "fix", code.as_str(), repair.done);
+            Ok(repair)
         }
         Err(error) => {
-            audit::failed(&visitor, "fix", code.as_str(), &error.to_string());
+            audit::failed(visitor, "fix", code.as_str(), &error.to_string());
             Err(error.into())
         }
     }

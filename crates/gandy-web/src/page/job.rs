@@ -7,28 +7,23 @@ use axum::extract::{Path, State};
 use gandy::views::{
     Cancelled, ClassMetrics, Explanation, Sighting, Whereabouts, Window, words as said,
 };
-use gandy::{Act, Error, JobInfo, Payload, Place, decode_backtrace};
+use gandy::{Act, JobInfo, Payload, Place, decode_backtrace};
 
-use super::acts::target;
+use super::acts::named;
 use super::entries::{failures, tags, text};
 use super::{html, see};
-use crate::audit;
+use crate::fate::{self, Fate};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::json::{self, Shown, What};
-use crate::param::{Form, Params, Query, encoded};
+use crate::param::{Form, Query, encoded};
 use crate::plot::Spark;
 use crate::problem::{Outcome, Problem};
-use crate::runs::word;
 use crate::spot::{Spot, place, place_path, place_word};
 use crate::state::{App, Shared};
 use crate::words::{self, When};
 
 /// The search for a job that nobody showed; more when somebody asks for it.
-const SEARCH_S: u64 = 2;
-/// A stop of a run is waited for.
-const CANCEL: Duration = Duration::from_secs(3);
-/// An id longer than this is nobody's.
-const JID_MAX: usize = 500;
+pub(crate) const SEARCH_S: u64 = 2;
 /// Of arguments and of the payload.
 const SHOWN: usize = 128 << 10;
 
@@ -112,7 +107,7 @@ pub(crate) async fn seen_at(app: &Shared, at: &str) -> Outcome<Option<JobInfo>> 
     spot.find(app, &place).await
 }
 
-fn address(at: &str) -> Outcome<(Place, Spot)> {
+pub(crate) fn address(at: &str) -> Outcome<(Place, Spot)> {
     let wrong = || Problem::param("at", "is no place of an entry");
     let (word, spot) = at.rsplit_once(':').ok_or_else(wrong)?;
     Ok((place(word)?, spot.parse()?))
@@ -124,12 +119,7 @@ pub(crate) async fn show(
     Path(jid): Path<String>,
     Query(query): Query,
 ) -> Outcome {
-    if jid.len() > JID_MAX {
-        return Err(Problem::param(
-            "jid",
-            format!("has at most {JID_MAX} bytes"),
-        ));
-    }
+    fate::bounded(&jid)?;
     let within = query.number("within", 1, 60, SEARCH_S)?;
     let seen = match query.text("at", 400)? {
         Some(at) => {
@@ -589,103 +579,65 @@ pub(crate) async fn act(
     Path((jid, act)): Path<(String, String)>,
     Form(form): Form,
 ) -> Outcome {
-    let act = match act.as_str() {
-        "retry" | "now" => Act::Retry,
-        "delete" => Act::Delete,
-        "bury" => Act::Bury,
-        "move" => Act::Move(target(&form)?),
-        "cancel" => return cancel(&app, &visitor, &jid).await,
-        _ => return Err(Problem::not_found("there is no such act on a job")),
-    };
+    if act == "cancel" {
+        return cancel(&app, &visitor, &jid).await;
+    }
+    let act = named(&act, &form)?;
     let place = place(form.need("place")?)?;
-    let Some(job) = find(&app, &place, &jid, &form).await? else {
-        let notice = app
-            .notices
-            .keep(false, "The job is not there any more; nothing was done.");
-        return Ok(see(&visitor, &format!("/jobs/{}?{notice}", encoded(&jid))));
-    };
-    let path = place_word(&place);
-    let (good, text) = match app.inspect.act(&job, &act).await {
-        Ok(true) => {
-            audit::done(&visitor, word(&act), &format!("{path} {jid}"), 1);
-            (
-                true,
-                match act {
-                    Act::Retry => "The job is in its queue to run now.",
-                    Act::Delete => "The job is deleted.",
-                    Act::Bury => "The job is in the dead set.",
-                    Act::Move(_) => "The job is moved.",
-                }
-                .to_owned(),
-            )
+    let (good, text) = match fate::carry_out(&app, &visitor, &jid, &place, &act, &form).await? {
+        Fate::Gone => {
+            let notice = app
+                .notices
+                .keep(false, "The job is not there any more; nothing was done.");
+            return Ok(see(&visitor, &format!("/jobs/{}?{notice}", encoded(&jid))));
         }
-        Ok(false) => (
-            false,
-            "Somebody else was quicker: the job is not there any more.".to_owned(),
-        ),
-        Err(Error::Config(why)) => (false, why),
-        Err(error) => {
-            audit::failed(&visitor, word(&act), &path, &error.to_string());
-            return Err(error.into());
+        Fate::Impossible(why) => (false, why),
+        Fate::Done => {
+            let text = match act {
+                Act::Retry => "The job is in its queue to run now.",
+                Act::Delete => "The job is deleted.",
+                Act::Bury => "The job is in the dead set.",
+                Act::Move(_) => "The job is moved.",
+            };
+            (true, text.to_owned())
         }
     };
     let notice = app.notices.keep(good, text);
     Ok(see(&visitor, &format!("{}?{notice}", place_path(&place))))
 }
 
-/// By its address, or by its id where it was found by a search; either way only these very bytes.
-async fn find(app: &Shared, place: &Place, jid: &str, form: &Params) -> Outcome<Option<JobInfo>> {
-    let spot: Spot = form.need("entry")?.parse()?;
-    if let Some(job) = spot.find(app, place).await? {
-        return Ok(Some(job));
-    }
-    let found = app.inspect.find_in(place, jid).await?;
-    Ok(found.filter(|job| spot.is(job)))
-}
-
 async fn cancel(app: &Shared, visitor: &Visitor, jid: &str) -> Outcome {
-    if jid.len() > JID_MAX {
-        return Err(Problem::param(
-            "jid",
-            format!("has at most {JID_MAX} bytes"),
-        ));
-    }
-    let (good, text) = match app.inspect.cancel(jid, CANCEL).await {
-        Ok(Cancelled::Told {
+    let (good, text) = match fate::wish(app, visitor, jid).await? {
+        Cancelled::Told {
             identity,
             ended: Some(ended),
-        }) => (
+        } => (
             true,
             format!("{identity} stopped it: {}.", said::ended(&ended)),
         ),
-        Ok(Cancelled::Told {
+        Cancelled::Told {
             identity,
             ended: None,
-        }) => (
+        } => (
             true,
             format!(
                 "{identity} has told it to stop; it still runs. A handler that does not look at its cancellation runs on."
             ),
         ),
-        Ok(Cancelled::NotBegun { .. }) => (
+        Cancelled::NotBegun { .. } => (
             false,
             "Its worker has claimed it and not begun it: there is no run to cancel.".to_owned(),
         ),
-        Ok(Cancelled::Ruby { .. }) => (
+        Cancelled::Ruby { .. } => (
             false,
             "A Ruby process runs it, and Ruby cannot cancel plain jobs.".to_owned(),
         ),
-        Ok(Cancelled::NoAnswer { identity }) => (
+        Cancelled::NoAnswer { identity } => (
             false,
             format!("{identity} did not answer in time; it may still do as it was told."),
         ),
-        Ok(Cancelled::NotRunning(_)) => (false, "It does not run any more.".to_owned()),
-        Err(error) => {
-            audit::failed(visitor, "cancel", jid, &error.to_string());
-            return Err(error.into());
-        }
+        Cancelled::NotRunning(_) => (false, "It does not run any more.".to_owned()),
     };
-    audit::done(visitor, "cancel", jid, u64::from(good));
     let notice = app.notices.keep(good, text);
     Ok(see(visitor, &format!("/jobs/{}?{notice}", encoded(jid))))
 }

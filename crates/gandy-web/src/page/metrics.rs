@@ -13,7 +13,7 @@ use crate::state::App;
 use crate::words::{self, clipped};
 
 /// Classes of the table; each costs a reading of its histograms.
-const CLASSES: usize = 60;
+pub(crate) const CLASSES: usize = 60;
 /// What can be looked back on: minute by minute up to 8 hours, in steps of ten minutes up to 72.
 const RANGES: [(&str, &str, Window); 5] = [
     ("1h", "1 hour", Window::Minutes(60)),
@@ -79,7 +79,7 @@ struct Bucket {
     share: u64,
 }
 
-fn range(query: &Params) -> Outcome<(&'static str, Window)> {
+pub(crate) fn range(query: &Params) -> Outcome<(&'static str, Window)> {
     let names: Vec<&str> = RANGES.iter().map(|(name, ..)| *name).collect();
     let name = query.word("range", &names)?;
     let found = RANGES.iter().find(|(known, ..)| *known == name);

@@ -116,28 +116,36 @@ pub(crate) async fn send(State(app): State<App>, visitor: Visitor, Form(form): F
         }
     };
     let (jid, queue) = (push.id().to_owned(), push.record().queue.clone());
+    let sent = enqueue(&app, &visitor, push).await?;
+    let words = match sent {
+        Sent::Scheduled => "is scheduled",
+        _ => "is enqueued",
+    };
+    let notice = app.notices.keep(true, format!("Job {jid} {words}."));
+    let path = match sent {
+        Sent::Scheduled => format!("/scheduled?{notice}"),
+        _ => format!("/queues/{}?end=last&{notice}", encoded(&queue)),
+    };
+    Ok(see(&visitor, &path))
+}
+
+/// Pushes it.
+pub(crate) async fn enqueue(app: &Shared, visitor: &Visitor, push: Push) -> Outcome<Sent> {
+    let queue = push.record().queue.clone();
     match app.client().await?.send(push).await {
         Ok(receipt) => {
-            audit::done(&visitor, "push", &queue, 1);
-            let words = match receipt.outcome {
-                Sent::Scheduled => "is scheduled",
-                _ => "is enqueued",
-            };
-            let notice = app.notices.keep(true, format!("Job {jid} {words}."));
-            let path = match receipt.outcome {
-                Sent::Scheduled => format!("/scheduled?{notice}"),
-                _ => format!("/queues/{}?end=last&{notice}", encoded(&queue)),
-            };
-            Ok(see(&visitor, &path))
+            audit::done(visitor, "push", &queue, 1);
+            Ok(receipt.outcome)
         }
         Err(error) => {
-            audit::failed(&visitor, "push", &queue, &error.to_string());
+            audit::failed(visitor, "push", &queue, &error.to_string());
             Err(error.into())
         }
     }
 }
 
-fn push(form: &Params) -> Outcome<Push> {
+/// A job as a form has it.
+pub(crate) fn push(form: &Params) -> Outcome<Push> {
     let class = form.need("class")?.trim();
     if class.is_empty() || class.len() > CLASS_MAX {
         return Err(Problem::param("class", "needs a name, such as Mailer"));

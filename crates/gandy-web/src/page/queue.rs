@@ -19,7 +19,7 @@ use crate::state::{App, Shared};
 use crate::watch::Glance;
 use crate::words;
 
-const SEARCH: Duration = Duration::from_millis(250);
+pub(crate) const SEARCH: Duration = Duration::from_millis(250);
 
 #[derive(Template)]
 #[template(path = "queue.html")]
@@ -45,7 +45,7 @@ struct Tiles<'a> {
 }
 
 /// A queue that nobody has pushed to is an empty one: it may be paused before its first job.
-fn surveyed(glance: &Glance, name: &str) -> (SurveyedQueue, bool) {
+pub(crate) fn surveyed(glance: &Glance, name: &str) -> (SurveyedQueue, bool) {
     match glance.survey.queues.iter().find(|queue| queue.name == name) {
         Some(queue) => (queue.clone(), true),
         None => (
@@ -131,7 +131,7 @@ pub(crate) async fn show(
 }
 
 /// The jobs that were pushed last, the youngest first. Its bookmark counts from that end.
-async fn from_the_back(
+pub(crate) async fn from_the_back(
     app: &Shared,
     place: &Place,
     query: &Params,

@@ -80,19 +80,31 @@ pub(crate) async fn act(
     }
 }
 
-async fn pause(app: &Shared, visitor: &Visitor, name: String, act: &str, form: &Params) -> Outcome {
-    let (outcome, words) = match act {
-        "pause" => (
-            app.inspect.pause(&name).await,
-            "is paused: Gandy's workers take nothing from it",
-        ),
-        _ => (app.inspect.unpause(&name).await, "goes on"),
+/// Pauses a queue, or lets it go on.
+pub(crate) async fn set_paused(
+    app: &Shared,
+    visitor: &Visitor,
+    name: &str,
+    act: &str,
+) -> Outcome<()> {
+    let outcome = match act {
+        "pause" => app.inspect.pause(name).await,
+        _ => app.inspect.unpause(name).await,
     };
     if let Err(error) = outcome {
-        audit::failed(visitor, act, &name, &error.to_string());
+        audit::failed(visitor, act, name, &error.to_string());
         return Err(error.into());
     }
-    audit::done(visitor, act, &name, 0);
+    audit::done(visitor, act, name, 0);
+    Ok(())
+}
+
+async fn pause(app: &Shared, visitor: &Visitor, name: String, act: &str, form: &Params) -> Outcome {
+    set_paused(app, visitor, &name, act).await?;
+    let words = match act {
+        "pause" => "is paused: Gandy's workers take nothing from it",
+        _ => "goes on",
+    };
     let notice = app.notices.keep(true, format!("Queue {name} {words}."));
     let back = match form.word("back", &["queues", "queue"])? {
         "queue" => format!("/queues/{}?{notice}", encoded(&name)),

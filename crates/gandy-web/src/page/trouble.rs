@@ -45,7 +45,7 @@ pub(crate) async fn answer(
 
 fn as_json(problem: &Problem) -> Response {
     let body = serde_json::json!({
-        "error": { "status": problem.status.as_u16(), "title": problem.title, "detail": problem.detail, "remedy": problem.remedy }
+        "error": { "code": problem.code(), "message": problem.detail, "hint": problem.remedy }
     });
     let mut response = (
         problem.status,
