@@ -15,7 +15,7 @@
 //! * `guard`: what every request passes: credentials, same origin, headers; `access`: who may do what.
 //! * `page/`: one file for each page; `templates/` beside `src`: what they look like; `frame`: what is around each.
 //! * `api/`: the same data and acts as JSON, under `/api/v1`; `fate`: acts on one job, for both.
-//! * `kept`, `watch`: what is read from Redis for all open pages at once; `live`: what they are sent.
+//! * `kept`, `watch`: what is read from Redis for all open pages at once; `past`: how it moved; `live`: what they are sent.
 //! * `spot`: the address of one entry; `runs`: acts on all jobs that fit.
 //! * `problem`: answers that are not what was asked for; `param`: words of a request, read into bounded types.
 //! * `redact`, `json`: what of a job is shown, and how; `words`: times and sizes for people; `plot`: drawings.
@@ -38,6 +38,7 @@ mod live;
 mod notice;
 mod page;
 mod param;
+mod past;
 mod plot;
 mod problem;
 mod redact;
