@@ -60,7 +60,7 @@ async fn work(number: u64, low: u64, high: u64) {
 impl Handler<Receipt> for Shop {
     async fn perform(&self, job: Receipt, _: &Context) -> Outcome {
         work(job.order, 40, 900).await;
-        if job.order % 61 == 0 {
+        if job.order.is_multiple_of(61) {
             let words = "451 4.7.0 greylisted, come back in five minutes";
             return Err(JobError::retry("Smtp::TemporaryFailure", words));
         }
@@ -85,7 +85,7 @@ impl Handler<Resize> for Shop {
 impl Handler<Deliver> for Shop {
     async fn perform(&self, job: Deliver, _: &Context) -> Outcome {
         work(job.event, 60, 2_500).await;
-        if job.event % 53 == 0 {
+        if job.event.is_multiple_of(53) {
             let words = format!("{} answered 503 Service Unavailable", job.url);
             return Err(JobError::retry("Webhooks::Refused", words));
         }
