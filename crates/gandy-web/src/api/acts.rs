@@ -158,7 +158,7 @@ pub(crate) async fn on_queue(
             let run = app
                 .runs
                 .prepare(&app.inspect, place, None, Act::Delete, true);
-            return prepared(&visitor, &*run.await?);
+            return prepared(&visitor, &run.await?);
         }
         "delete" => Act::Delete,
         "bury" => Act::Bury,
@@ -169,7 +169,7 @@ pub(crate) async fn on_queue(
 }
 
 pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Outcome {
-    document(StatusCode::OK, &*find(&app, &id)?)
+    document(StatusCode::OK, &find(&app, &id)?)
 }
 
 pub(crate) async fn go(
