@@ -257,15 +257,19 @@ async fn web_xss() {
         };
         pair.post(("/push", &form(&may)), ("/push", &form(&has)))
             .await;
-        let act = |text: &str| format!("/queues/{text}/pause");
-        pair.post((&act(&may), "back=queue"), (&act(&has), "back=queue"))
-            .await;
         let act = |text: &str| format!("filter={text}&all=1");
         pair.post(
             ("/retries/delete", &act(&may)),
             ("/retries/delete", &act(&has)),
         )
         .await;
+    }
+    // Which of the queues the overview has room for differs, so these come last.
+    for (harmless, hostile) in harmless().iter().zip(&payloads) {
+        let (may, has) = (encoded(harmless), encoded(hostile));
+        let act = |text: &str| format!("/queues/{text}/pause");
+        pair.post((&act(&may), "back=queue"), (&act(&has), "back=queue"))
+            .await;
     }
     live(&mut pair).await;
     assert!(pair.compared > 900, "{}", pair.compared);
