@@ -158,7 +158,8 @@ pub(crate) async fn on_queue(
             let run = app
                 .runs
                 .prepare(&app.inspect, place, None, Act::Delete, true);
-            return prepared(&visitor, &*run.await?);
+            let run = run.await?;
+            return prepared(&visitor, &run);
         }
         "delete" => Act::Delete,
         "bury" => Act::Bury,
@@ -169,7 +170,8 @@ pub(crate) async fn on_queue(
 }
 
 pub(crate) async fn show(State(app): State<App>, Path(id): Path<String>) -> Outcome {
-    document(StatusCode::OK, &*find(&app, &id)?)
+    let run = find(&app, &id)?;
+    document(StatusCode::OK, &run)
 }
 
 pub(crate) async fn go(
