@@ -130,14 +130,12 @@ pub(crate) async fn retries(scene: &Scene) {
     scene.mark(1).await;
     scene.act_on_marked("retry").await;
     // It ran, and failed once more.
-    fleet
-        .until("its second run", || {
-            fleet
-                .redis
-                .cli(&["ZRANGE", "retry", "0", "-1"])
-                .contains("\"retry_count\":1")
-        })
-        .await;
+    let failed_twice = || {
+        let jobs = fleet.redis.cli(&["ZRANGE", "retry", "0", "-1"]);
+        jobs.lines()
+            .any(|job| job.contains("Fails") && job.contains("retried_at"))
+    };
+    fleet.until("its second run", failed_twice).await;
     scene.open(&only("retries", "Fails")).await;
     scene.mark(2).await;
     scene.act_on_marked("bury").await;
