@@ -121,7 +121,7 @@ pub(crate) async fn under_a_prefix(scene: &Scene) {
             .run(&format!(
                 "return ['href', 'src', 'action', 'formaction'].flatMap((name) =>
                     [...document.querySelectorAll(`[${{name}}^=\"/\"]`)].map((it) => it.getAttribute(name)))
-                    .filter((path) => path !== '{0}' && !path.startsWith('{0}/')).join(' ')",
+                    .filter((path) => path.split('?')[0] !== '{0}' && !path.startsWith('{0}/')).join(' ')",
                 site.prefix
             ))
             .await;
