@@ -269,9 +269,9 @@ pub(crate) async fn doctor(scene: &Scene) {
 pub(crate) async fn busy(scene: &Scene) {
     let (browser, fleet) = (&scene.browser, &scene.fleet);
     scene.open("/busy").await;
-    browser
-        .click("form[action*='/jobs/'][action$='/cancel'] button")
-        .await;
+    let nap = fleet.running();
+    let cancel = format!("form[action$='/jobs/{nap}/cancel'] button");
+    browser.click(&cancel).await;
     browser.accept().await;
     scene.until_held("dead", "Nap", 1).await;
     scene.open("/busy").await;
