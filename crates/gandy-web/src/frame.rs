@@ -24,6 +24,17 @@ pub(crate) struct Visitor {
     pub(crate) theme: &'static str,
 }
 
+impl Visitor {
+    /// The overview's path. An application that nests the router at `/jobs` does not answer `/jobs/`: axum hands on `/jobs`
+    /// alone.
+    pub(crate) fn home(&self) -> String {
+        match self.base.as_str() {
+            "" => "/".to_owned(),
+            base => base.to_owned(),
+        }
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = Infallible;
 
@@ -73,6 +84,8 @@ pub(crate) struct Item {
 pub(crate) struct Frame {
     pub(crate) title: String,
     pub(crate) base: String,
+    /// The overview's path.
+    pub(crate) home: String,
     pub(crate) theme: &'static str,
     pub(crate) may_act: bool,
     /// Why nothing is offered, where that is so.
@@ -132,6 +145,7 @@ impl Frame {
         Self {
             title: title.into(),
             base: base.clone(),
+            home: visitor.home(),
             theme: visitor.theme,
             may_act: visitor.may_act,
             no_acts: match (app.read_only, visitor.role) {

@@ -93,6 +93,8 @@ pub(crate) async fn run(args: &WebArgs, common: &Common) -> Result<(), Failure> 
     let server = common.server()?.with_functions(args.functions);
     let dashboard = Dashboard::builder(server)
         .namespace(common.namespace())
+        .stamps(common.settings.writing.stamps())
+        .grave(common.settings.writing.grave())
         .access(access)
         .read_only(args.read_only)
         .redact(redaction(args)?)

@@ -160,6 +160,9 @@ pub(crate) fn of_html(status: StatusCode, html: String) -> Response {
 
 /// To another of our pages, by GET.
 pub(crate) fn see(visitor: &Visitor, path: &str) -> Response {
-    let to = format!("{}{path}", visitor.base);
+    let to = match path.strip_prefix('/') {
+        Some("") => visitor.home(),
+        _ => format!("{}{path}", visitor.base),
+    };
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }

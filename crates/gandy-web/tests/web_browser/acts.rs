@@ -15,6 +15,16 @@ impl Scene {
         self.browser.open(&self.site.url(path)).await;
     }
 
+    /// Opens a page anew until it has this.
+    async fn open_until(&self, path: &str, selector: &str) {
+        let found = format!("return !!document.querySelector(\"{selector}\")");
+        wait_until_async(DEADLINE, selector, async || {
+            self.open(path).await;
+            self.browser.run(&found).await == true
+        })
+        .await;
+    }
+
     /// Marks the first rows of the page.
     async fn mark(&self, rows: usize) {
         for row in 1..=rows {
@@ -72,10 +82,10 @@ pub(crate) async fn queues(scene: &Scene) {
     browser.click("[action$='/queues/held/pause'] button").await;
     fleet.until_count(&["SISMEMBER", "paused", "held"], 1).await;
     scene.told().await;
-    scene.open("/queues/held").await;
-    browser
-        .click("[action$='/queues/held/unpause'] button")
-        .await;
+    // Pages share one look at Redis, which may be from before the act.
+    let unpause = "[action$='/queues/held/unpause'] button";
+    scene.open_until("/queues/held", unpause).await;
+    browser.click(unpause).await;
     fleet.until_count(&["SISMEMBER", "paused", "held"], 0).await;
     scene.told().await;
     let first: Vec<String> = fleet.jids("queue:held", "Waits");
@@ -130,14 +140,12 @@ pub(crate) async fn retries(scene: &Scene) {
     scene.mark(1).await;
     scene.act_on_marked("retry").await;
     // It ran, and failed once more.
-    fleet
-        .until("its second run", || {
-            fleet
-                .redis
-                .cli(&["ZRANGE", "retry", "0", "-1"])
-                .contains("\"retry_count\":1")
-        })
-        .await;
+    let failed_twice = || {
+        let jobs = fleet.redis.cli(&["ZRANGE", "retry", "0", "-1"]);
+        jobs.lines()
+            .any(|job| job.contains("Fails") && job.contains("retried_at"))
+    };
+    fleet.until("its second run", failed_twice).await;
     scene.open(&only("retries", "Fails")).await;
     scene.mark(2).await;
     scene.act_on_marked("bury").await;
@@ -247,12 +255,7 @@ pub(crate) async fn doctor(scene: &Scene) {
     scene.fleet.redis.cli(&["SREM", "queues", "held"]);
     // What it has found is kept for some seconds.
     let fix = "form[action$='/doctor/unlisted-queue'] button";
-    let found = format!("return !!document.querySelector(\"{fix}\")");
-    wait_until_async(DEADLINE, "the finding", async || {
-        scene.open("/doctor").await;
-        scene.browser.run(&found).await == true
-    })
-    .await;
+    scene.open_until("/doctor", fix).await;
     scene.browser.click(fix).await;
     scene.browser.accept().await;
     scene
@@ -266,9 +269,9 @@ pub(crate) async fn doctor(scene: &Scene) {
 pub(crate) async fn busy(scene: &Scene) {
     let (browser, fleet) = (&scene.browser, &scene.fleet);
     scene.open("/busy").await;
-    browser
-        .click("form[action*='/jobs/'][action$='/cancel'] button")
-        .await;
+    let nap = fleet.running();
+    let cancel = format!("form[action$='/jobs/{nap}/cancel'] button");
+    browser.click(&cancel).await;
     browser.accept().await;
     scene.until_held("dead", "Nap", 1).await;
     scene.open("/busy").await;

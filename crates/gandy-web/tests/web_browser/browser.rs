@@ -36,7 +36,7 @@ pub(crate) struct Browser {
     session: String,
     client: Client,
     // Chromium writes into it until it ends.
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Browser {
@@ -83,14 +83,14 @@ impl Browser {
             driver,
             session: format!("http://127.0.0.1:{port}/session"),
             client: Client::builder().no_proxy().build().unwrap(),
-            _profile: profile,
+            profile,
         };
         browser.open_session().await;
         Some(browser)
     }
 
     async fn open_session(&mut self) {
-        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
         let flags: Vec<&str> = FLAGS.iter().copied().chain([&*profile]).collect();
         let wish = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": flags},

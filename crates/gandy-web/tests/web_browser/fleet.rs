@@ -1,14 +1,17 @@
 //! Whose data the pages show: workers at work, jobs in every state, and what a real Ruby Sidekiq leaves in Redis.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gandy::{Client, Context, JobError, Push, Server, Worker, WorkerConfig};
-use gandy_tests::{History, RedisServer, RubySidekiq, RubyWorker, wait_until_async};
+use gandy_tests::{History, RedisServer, RubySidekiq, RubyWorker};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-/// Ruby takes its time to start.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// A heartbeat takes 5 s, and the machine may be busy.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How often it is looked at meanwhile.
+const PACE: Duration = Duration::from_millis(50);
 
 /// Everything that runs. Processes end with it.
 #[derive(Debug)]
@@ -142,7 +145,20 @@ impl Fleet {
     }
 
     pub(crate) async fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        wait_until_async(DEADLINE, what, async || condition()).await;
+        let begun = Instant::now();
+        while !condition() {
+            if begun.elapsed() > DEADLINE {
+                let look = |command: &[&str]| self.redis.cli(command);
+                panic!(
+                    "not within {DEADLINE:?}: {what}\nretry: {}\ndead: {}\ndefault: {}\nfleet: {}",
+                    look(&["ZRANGE", "retry", "0", "-1"]),
+                    look(&["ZRANGE", "dead", "0", "-1"]),
+                    look(&["LRANGE", "queue:default", "0", "-1"]),
+                    look(&["HGETALL", "gandy:fleet"]),
+                );
+            }
+            tokio::time::sleep(PACE).await;
+        }
     }
 
     /// Until a command answers this number.

@@ -114,18 +114,20 @@ pub(crate) async fn dark(scene: &Scene) {
 pub(crate) async fn under_a_prefix(scene: &Scene) {
     let (browser, site) = (&scene.browser, &scene.nested);
     for (path, text) in pages(scene) {
+        // The link that leads to the first page has no slash at its end.
+        let path = if path == "/" { String::new() } else { path };
         look(browser, site, &path, text).await;
         let astray = browser
             .run(&format!(
                 "return ['href', 'src', 'action', 'formaction'].flatMap((name) =>
                     [...document.querySelectorAll(`[${{name}}^=\"/\"]`)].map((it) => it.getAttribute(name)))
-                    .filter((path) => !path.startsWith('{}/')).join(' ')",
+                    .filter((path) => path.split('?')[0] !== '{0}' && !path.startsWith('{0}/')).join(' ')",
                 site.prefix
             ))
             .await;
         assert_eq!(astray, "", "{path}");
     }
-    browser.open(&site.url("/")).await;
+    browser.open(&site.url("")).await;
     browser
         .until("document.querySelector('[data-dot].on')")
         .await;
