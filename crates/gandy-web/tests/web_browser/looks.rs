@@ -56,6 +56,8 @@ pub(crate) async fn every_page(scene: &Scene) {
         look(browser, &scene.site, &path, text).await;
         accessible(browser, &path).await;
         browser.size(PHONE_WIDTH, 844).await;
+        // A plot follows a frame later.
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
         let width = browser
             .run("return document.documentElement.scrollWidth")
             .await;
