@@ -147,7 +147,7 @@ fn compose_starts_three_workers_that_are_watched() {
     let grace = worker["stop_grace_period"].as_str().unwrap();
     let grace: u64 = grace.strip_suffix('s').unwrap().parse().unwrap();
     assert!(Duration::from_secs(grace) > Duration::from_secs(25 + 2));
-    for name in ["worker", "exporter", "app"] {
+    for name in ["worker", "exporter", "dashboard", "app"] {
         assert_eq!(services[name]["read_only"], true, "{name}");
         assert_eq!(services[name]["cap_drop"][0], "ALL", "{name}");
     }
@@ -158,7 +158,10 @@ fn compose_starts_three_workers_that_are_watched() {
     assert!(scrape.contains("exporter:7434"));
     let exporter = services["exporter"]["command"].as_array().unwrap();
     assert!(exporter.contains(&Value::from("0.0.0.0:7434")));
-    for volume in services["prometheus"]["volumes"].as_array().unwrap() {
+    // Nobody but this machine reaches the dashboard, whose password stands in this repository.
+    assert_eq!(services["dashboard"]["ports"][0], "127.0.0.1:7435:7435");
+    let volumes = |name: &str| services[name]["volumes"].as_array().unwrap().clone();
+    for volume in [volumes("prometheus"), volumes("dashboard")].concat() {
         if let Some(path) = volume.as_str().unwrap().strip_prefix("./") {
             read(path.split(':').next().unwrap());
         }
