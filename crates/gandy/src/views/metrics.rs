@@ -61,7 +61,7 @@ pub struct ClassMetrics {
     pub series: Vec<u64>,
     /// Failed runs in each step.
     pub failure_series: Vec<u64>,
-    /// How many successful runs took less than each of [`BUCKET_BOUNDS_MS`], and no less than the one before; the last
+    /// How many successful runs took less than each of [`BUCKET_BOUNDS_MS`](super::BUCKET_BOUNDS_MS), and no less than the one before; the last
     /// number is of those above them all. Of the last 8 hours, as the percentiles.
     pub histogram: Vec<u64>,
 }
