@@ -151,11 +151,12 @@ impl Runs {
             return Err(Problem::busy(&format!("{RUNNING} acts run already")));
         }
         let sweep = run.state(|state| {
+            let sweep = state.sweep.take()?;
             state.progress.phase = Phase::Running;
-            state.sweep.take()
+            Some(sweep)
         });
         let Some(sweep) = sweep else {
-            // Twice clicked: it runs.
+            // Clicked twice: it runs, or has run.
             return Ok(());
         };
         audit::done(
