@@ -42,7 +42,7 @@ const MORE: &str = r#"EXAMPLES
   gandy exporter --listen 0.0.0.0:7434               metrics of the fleet for Prometheus
   gandy top                                          all of it on a full screen, live
   gandy web                                          the same as web pages, on http://localhost:7435
-  gandy dev                                          a private Redis and a worker, until Ctrl-C
+  gandy dev                                          a private Redis, worker and dashboard, until Ctrl-C
   gandy VERB --help                                  examples of each verb
 
 ENVIRONMENT

@@ -172,8 +172,22 @@ fn gandy_worker_runs_what_the_file_says() {
     wait_until(WAIT, "the job to run", || {
         Path::new(&machine.at("done")).exists()
     });
+    // The dashboard looks into the same Redis, under the same namespace.
+    let address = word(&dev, "web    | the dashboard is at http://localhost:");
+    let port: u16 = address.trim_end_matches('/').parse().unwrap();
+    let ask = || {
+        let mut there = std::net::TcpStream::connect(("127.0.0.1", port))?;
+        let head =
+            format!("GET /stats HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut there, head.as_bytes())?;
+        std::io::read_to_string(there)
+    };
+    wait_until(WAIT, "the run to be counted", || {
+        ask().unwrap().contains("\"processed\":1")
+    });
     dev.signal(Signal::SIGINT);
     assert_eq!(code(&dev), 0, "{}", dev.log());
+    assert!(ask().is_err(), "it is gone with the rest");
     machine.is_clean();
 }
 

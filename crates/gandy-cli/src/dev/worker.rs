@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::settings;
 
 /// Variables that would lead it to another Redis, or that go with another's URL.
-const ELSEWHERE: [&str; 4] = [
+pub(super) const ELSEWHERE: [&str; 4] = [
     "REDIS_URL_FILE",
     "REDIS_TLS_CA",
     "REDIS_TLS_CERT",
