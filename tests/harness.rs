@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gandy_tests::{
-    Event, EventKind, History, Proc, RedisServer, Report, cargo_bin, wait_eq, wait_for, wait_until,
-    wait_until_async,
+    Event, EventKind, History, Proc, RedisServer, Report, cargo_bin, is_at_rest, length, wait_eq,
+    wait_for, wait_until, wait_until_async,
 };
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -226,6 +226,57 @@ fn cargo_finds_a_binary_of_the_workspace() {
     let found = cargo_bin("leaves-children");
     let known = Path::new(env!("CARGO_BIN_EXE_leaves-children"));
     assert_eq!(found.canonicalize().unwrap(), known.canonicalize().unwrap());
+}
+
+// ---- what Redis holds
+
+#[test]
+fn no_job_slips_past_a_look_at_whether_all_is_at_rest() {
+    // Each with the command that puts a job there.
+    const PLACES: [(&str, &str); 4] = [
+        ("queue:q", "LPUSH queue:q job"),
+        ("gandy:landing:q", "LPUSH gandy:landing:q job"),
+        ("gandy:inflight:host", "HSET gandy:inflight:host 1:q job"),
+        ("schedule", "ZADD schedule 1 job"),
+    ];
+    let server = RedisServer::start();
+    assert!(is_at_rest(&server, &["schedule"]));
+    server.cli(&["RPUSH", "queue:q", "job"]);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let (over, server) = (&over, &server);
+        // Round and round, and never nowhere.
+        let mover = scope.spawn(move || {
+            let (mut conn, mut moves) = (server.conn(), 0);
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                let (from, to) = (PLACES[moves % 4].0, PLACES[(moves + 1) % 4].1);
+                let (command, arguments) = to.split_once(' ').unwrap();
+                let arguments: Vec<&str> = arguments.split(' ').collect();
+                let mut step = redis::pipe();
+                step.atomic().cmd(command).arg(arguments);
+                step.cmd("DEL").arg(from);
+                step.exec(&mut conn).unwrap();
+                moves += 1;
+            }
+            moves
+        });
+        let seen: Vec<bool> = (0..500)
+            .map(|_| is_at_rest(server, &["schedule"]))
+            .collect();
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(mover.join().unwrap() > 100, "it moved between the looks");
+        seen
+    });
+    assert!(!seen.contains(&true));
+    for (key, add) in PLACES {
+        server.cli(&["FLUSHALL"]);
+        server.cli(&add.split(' ').collect::<Vec<_>>());
+        assert_eq!(length(&server, key), 1);
+        assert!(!is_at_rest(&server, &["schedule"]), "{key}");
+    }
+    assert!(is_at_rest(&server, &[]), "what is scheduled is at rest");
+    server.cli(&["SET", "queue:q", "no list"]);
+    assert!(is_at_rest(&server, &[]), "holds no jobs");
 }
 
 // ---- waiting

@@ -3,6 +3,8 @@
 
 #[path = "retry_rules/bench.rs"]
 mod bench;
+#[path = "retry_rules/elsewhere.rs"]
+mod elsewhere;
 #[path = "retry_rules/records.rs"]
 mod records;
 #[path = "retry_rules/runs.rs"]

@@ -11,9 +11,9 @@ use std::{
 
 use gandy::{
     BlockingHandler, Context, HandlerOptions, Job, JobError, Middleware, Next, RawHandler,
-    RetrySetting, Worker,
+    RetrySetting,
 };
-use gandy_tests::{wait_eq, wait_for, wait_until};
+use gandy_tests::{wait_eq, wait_until};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -125,43 +125,6 @@ async fn a_blocking_run_over_its_timeout_fails_and_keeps_its_slot_until_it_retur
     wait_eq(SOON, "all threads to return", &(0, 0), || {
         (now.load(Ordering::SeqCst), bench.worker.busy())
     });
-    bench.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_class_that_a_process_beside_knows_is_left_to_it_without_an_attempt_spent() {
-    let bench = Bench::start();
-    let mut config = bench.site.config();
-    config.queues = vec!["q".into()];
-    let newer = Worker::builder(config)
-        .signals(false)
-        .handler_fn("New", |_: (u32,), _: Context| async { Ok(()) })
-        .build()
-        .unwrap()
-        .start();
-    wait_until(SOON, "both are in the fleet", || {
-        bench
-            .site
-            .ask::<usize>(redis::cmd("HLEN").arg("gandy:fleet"))
-            == 2
-    });
-    // It is there, and takes nothing.
-    newer.quiet();
-    let jid = bench.push_class("New", "[1]", "");
-    let entry = wait_for(SOON, "it was left", || match bench.whereabouts(&jid) {
-        Fate::Schedule(entry) => Some(entry),
-        _ => None,
-    });
-    assert!(entry.score > bench.site.clock() - 1.0);
-    let wanted = format!(r#"{{"class":"New","args":[1],"jid":"{jid}","queue":"q"}}"#);
-    assert_eq!(entry.text(), wanted, "no byte is changed");
-    assert!(bench.log.of(&jid).is_empty(), "{:?}", bench.log.of(&jid));
-    // When it has left, nobody can run it: a failure like any other.
-    newer.stop().await.unwrap();
-    wait_until(SOON, "it has failed", || {
-        matches!(bench.whereabouts(&jid), Fate::Retry(_))
-    });
-    assert_eq!(bench.log.of(&jid), ["error UnknownClass"]);
     bench.end().await;
 }
 

@@ -13,7 +13,7 @@
 //! * [`RubySidekiq`]: the real Sidekiq, as a client, as a worker and as a reader of our keys
 //! * [`Crew`]: a Gandy worker process with test handlers; [`push_jobs`]: work for it
 //! * [`claim_one`], [`one_cycle`]: a worker's steps made by hand, over a [`line()`]
-//! * [`length`], [`in_flight`], [`held`]: what Redis holds
+//! * [`length`], [`in_flight`], [`held`], [`is_at_rest`]: what Redis holds
 //! * [`Clock`]: a time of day of their own for processes
 //! * [`Flavour`]: the shipped users of Redis, and how they log in
 //! * [`fuzz`]: a reader of bytes from outside, tried for a stated time
@@ -51,7 +51,7 @@ pub use detour::{detour, seed};
 pub use fuzz::fuzz;
 pub use history::{Event, EventKind, History, HistoryWriter};
 pub use holdings::Holdings;
-pub use look::{held, held_often, in_flight, length, suspects};
+pub use look::{held, held_often, in_flight, is_at_rest, length, suspects};
 pub use process::Proc;
 pub use redis_server::RedisServer;
 pub use report::Report;

@@ -25,6 +25,7 @@ pub(crate) struct Core {
     pub(crate) config: WorkerConfig,
     pub(crate) keys: Keys,
     pub(crate) registry: Registry,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) hooks: Hooks,
     pub(crate) capsules: Vec<Arc<Capsule>>,
     pub(crate) stats: Stats,
@@ -73,13 +74,15 @@ impl Core {
         config.server = config.server.with_name(&name(&host));
         let reply = config.server.patience().reply;
         let chores = Line::single(config.server.clone(), keys.clone(), reply);
-        registry.consult(Peers::new(chores.clone()));
+        let peers = Peers::new(chores.clone());
+        registry.consult(Arc::clone(&peers));
         let queues = capsules.iter().flat_map(|capsule| capsule.order.names());
         let meter = Meter::new(&registry, queues);
         Ok(Arc::new(Self {
             config,
             keys,
             registry,
+            peers,
             hooks,
             capsules,
             stats: Stats::default(),

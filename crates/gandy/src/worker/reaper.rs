@@ -1,5 +1,6 @@
 //! Gives back what dead processes held. The worker with the promoter's duty reaps, and a few others beside it; all keep
-//! watch with it, so that what it sees can be believed whoever has the duty, and for how long (I8).
+//! watch with it, so that what it sees can be believed whoever has the duty, and for how long (I8). All see the fleet
+//! meanwhile, and keep in mind what its members can run (`peers`).
 
 use std::{
     collections::HashSet,
@@ -57,6 +58,8 @@ pub(crate) struct Reaper {
     on_duty: Arc<AtomicBool>,
     /// This worker looks though it is not on duty.
     looks: bool,
+    /// As it was seen in this round, and when that look began.
+    fleet: Option<(Instant, Vec<Identity>)>,
     missing: Missing,
     next_round: Option<Instant>,
     next_sweep: Option<Instant>,
@@ -70,6 +73,7 @@ impl Reaper {
             core: Arc::clone(core),
             on_duty: Arc::clone(on_duty),
             looks: false,
+            fleet: None,
             missing: Missing::default(),
             next_round: None,
             next_sweep: None,
@@ -79,8 +83,10 @@ impl Reaper {
 
     /// Looks at the fleet, and declares dead who is. Those who were.
     async fn bury_the_dead(&mut self, now: Instant) -> Result<Vec<Identity>, StoreError> {
+        let at = Instant::now();
         let leases = self.core.chores.leases().await?;
         self.looks = self.is_among_the_first(leases.iter().map(|(identity, _)| identity));
+        self.fleet = Some((at, leases.iter().map(|(one, _)| one.clone()).collect()));
         let mut dead = Vec::new();
         let mut seen = Vec::new();
         for (identity, lease) in leases {
@@ -111,6 +117,14 @@ impl Reaper {
             }
         }
         Ok(dead)
+    }
+
+    /// Keeps in mind who can run what, for jobs whose class has no handler here.
+    async fn meet_the_fleet(&mut self) -> Result<(), StoreError> {
+        match self.fleet.take() {
+            Some((at, fleet)) => self.core.peers.meet(at, &fleet).await,
+            None => Ok(()),
+        }
     }
 
     /// Whether this worker is one of those that look beside the one on duty.
@@ -203,11 +217,14 @@ impl Chore for Reaper {
             self.next_round = Some(now + EVERY.mul_f64(0.7 + 0.2 * fastrand::f64()));
             self.core.chores.watch(GAP).await?;
             if !on_duty && !self.looks {
+                let at = Instant::now();
                 let fleet = self.core.chores.fleet().await?;
                 self.looks = self.is_among_the_first(fleet.iter());
+                self.fleet = Some((at, fleet));
             }
         }
         if !on_duty && !self.looks {
+            self.meet_the_fleet().await?;
             return Ok(LOOK_EVERY.mul_f64(0.8));
         }
         // What is bound in time comes first, and one process whose jobs cannot be given back holds up no other.
@@ -226,6 +243,7 @@ impl Chore for Reaper {
             let given_back = give_back_dead(&self.core, &identity);
             outcome = outcome.and(given_back.await);
         }
+        outcome = outcome.and(self.meet_the_fleet().await);
         if on_duty && round {
             outcome = outcome.and(self.clear_landings().await);
         }

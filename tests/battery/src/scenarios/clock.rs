@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gandy_tests::{
-    Clock, Crew, EventKind, History, HistoryWriter, Proc, RedisServer, held, in_flight, payload,
-    push_jobs, wait_until,
+    Clock, Crew, EventKind, History, HistoryWriter, Proc, RedisServer, held, in_flight, is_at_rest,
+    payload, push_jobs, wait_until,
 };
 
 use crate::outcome::Outcome;
@@ -206,8 +206,6 @@ fn a_real_death(server: &RedisServer, notes: &HistoryWriter, workers: &mut Vec<P
         gandy_tests::length(server, &key) == 0
     });
     let took = killed.elapsed();
-    wait_until(LONG, "all have run", || {
-        gandy_tests::length(server, "queue:default") == 0 && in_flight(server) == 0
-    });
+    wait_until(LONG, "all have run", || is_at_rest(server, &[]));
     took.as_secs_f64()
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gandy_tests::{
-    Crew, History, HistoryWriter, Proc, RedisServer, held, in_flight, length, payload, push_jobs,
+    Crew, History, HistoryWriter, Proc, RedisServer, held, is_at_rest, length, payload, push_jobs,
     suspects, wait_until,
 };
 
@@ -81,10 +81,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         workers[victim] = crew.start();
     }
     wait_until(patience, "nothing is queued or in flight any more", || {
-        ["queue:default", "schedule", "retry", "gandy:dying"]
-            .iter()
-            .all(|key| length(&server, key) == 0)
-            && in_flight(&server) == 0
+        is_at_rest(&server, &["schedule", "retry", "gandy:dying"])
     });
     let landed = server.cli(&["KEYS", "gandy:landing:*"]).lines().count();
     let report = history.report_beside(&held(&server), &suspects(&server));

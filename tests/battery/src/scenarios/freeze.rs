@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gandy_tests::{
-    Crew, EventKind, History, Proc, RedisServer, held_often, in_flight, length, push_jobs,
-    wait_until,
+    Crew, EventKind, History, Proc, RedisServer, held_often, in_flight, is_at_rest, length,
+    push_jobs, wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -59,9 +59,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
             "everything has ended or waits for its retry",
             || {
                 let held = held_often(&server);
-                length(&server, "queue:default") == 0
-                    && in_flight(&server) == 0
-                    && failing.iter().all(|jid| held.contains_key(jid))
+                is_at_rest(&server, &[]) && failing.iter().all(|jid| held.contains_key(jid))
             },
         );
         late += ended_late(&history, zombie, &begun);

@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gandy::{Client, Push};
-use gandy_tests::{
-    Crew, History, HistoryWriter, Proc, RedisServer, held, in_flight, length, wait_until,
-};
+use gandy_tests::{Crew, History, HistoryWriter, Proc, RedisServer, held, is_at_rest, wait_until};
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -40,7 +38,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     server.cli(&["CONFIG", "SET", "maxmemory", "1mb"]);
     let began = Instant::now();
     wait_until(stage.patience(LONG), "the workers have drained it", || {
-        length(&server, "queue:default") == 0 && in_flight(&server) == 0
+        is_at_rest(&server, &[])
     });
     let drained = began.elapsed();
     let report = history.report_with_held(&held(&server));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gandy_tests::{History, Proc, RedisServer, held, in_flight, length, push_jobs, wait_until};
+use gandy_tests::{History, Proc, RedisServer, held, in_flight, is_at_rest, push_jobs, wait_until};
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -61,10 +61,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     workers[0].kill9();
     workers[1].kill9();
     wait_until(LONG, "two are gone, and everything has run", || {
-        fleet(&server).len() == PROCESSES - 2
-            && length(&server, "gandy:dying") == 0
-            && length(&server, "queue:default") == 0
-            && in_flight(&server) == 0
+        fleet(&server).len() == PROCESSES - 2 && is_at_rest(&server, &["gandy:dying"])
     });
     let left = fleet(&server);
     let report = history.report_with_held(&held(&server));

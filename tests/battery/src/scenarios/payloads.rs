@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use gandy_tests::{
-    EventKind, History, Proc, RedisServer, in_flight, length, push_jobs, wait_until,
+    EventKind, History, Proc, RedisServer, is_at_rest, length, push_jobs, wait_until,
 };
 
 use crate::outcome::Outcome;
@@ -55,7 +55,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         std::thread::sleep(Duration::from_millis(random.u64(20..60))); // The subject: a mixed stream.
     }
     wait_until(LONG, "nothing is queued or in flight any more", || {
-        length(&server, "queue:default") == 0 && in_flight(&server) == 0
+        is_at_rest(&server, &[])
     });
     let peak = peak_mb(&worker);
     let report = history.report();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gandy_tests::{Crew, History, Proc, RedisServer, held, in_flight, length, payload, push_jobs};
+use gandy_tests::{Crew, History, Proc, RedisServer, held, is_at_rest, length, payload, push_jobs};
 
 use crate::outcome::Outcome;
 use crate::stage::Stage;
@@ -27,13 +27,8 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
     let mut workers: Vec<Proc> = (0..3).map(|_| crew.start()).collect();
     let mut crashes = 0;
     let end = Instant::now() + Duration::from_secs(lasts);
-    let is_over = || {
-        length(&server, "dead") >= PILLS
-            && length(&server, "queue:default") == 0
-            && length(&server, "schedule") == 0
-            && length(&server, "gandy:dying") == 0
-            && in_flight(&server) == 0
-    };
+    let is_over =
+        || length(&server, "dead") >= PILLS && is_at_rest(&server, &["schedule", "gandy:dying"]);
     while !is_over() && Instant::now() < end {
         for worker in &mut workers {
             if !worker.is_running() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use gandy_tests::{
-    Crew, History, Proc, RedisServer, held, in_flight, length, push_jobs, wait_until,
+    Crew, History, Proc, RedisServer, held, in_flight, is_at_rest, length, push_jobs, wait_until,
 };
 
 use crate::outcome::Outcome;
@@ -71,9 +71,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         slowest = slowest.max(back.elapsed());
     }
     wait_until(LONG, "nothing is queued or in flight any more", || {
-        length(&server, "queue:default") == 0
-            && length(&server, "schedule") == 0
-            && in_flight(&server) == 0
+        is_at_rest(&server, &["schedule"])
     });
     let report = history.report_with_held(&held(&server));
     let mut outcome = Outcome::default();

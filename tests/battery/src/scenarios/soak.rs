@@ -4,7 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use gandy_tests::{
-    Crew, History, HistoryWriter, Proc, RedisServer, held, in_flight, length, push_jobs, wait_until,
+    Crew, History, HistoryWriter, Proc, RedisServer, held, in_flight, is_at_rest, push_jobs,
+    wait_until,
 };
 
 use crate::outcome::Outcome;
@@ -51,10 +52,7 @@ pub(crate) fn run(stage: &Stage) -> Outcome {
         std::thread::sleep(Duration::from_millis(20)); // The subject: a steady rate.
     }
     wait_until(LONG, "everything has run", || {
-        length(&server, "queue:default") == 0
-            && length(&server, "schedule") == 0
-            && length(&server, "gandy:dying") == 0
-            && in_flight(&server) == 0
+        is_at_rest(&server, &["schedule", "gandy:dying"])
     });
     let (memory, files) = usage(&veteran);
     let (memory_before, files_before) = baseline.unwrap_or((memory, files));
