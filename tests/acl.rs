@@ -9,7 +9,7 @@ mod file;
 
 use std::time::Duration;
 
-use gandy::views::{Cancelled, Window};
+use gandy::views::{Cancelled, Pick, Window};
 use gandy::{Act, Client, Context, Inspect, JobError, Outcome, Place, Push, Worker, WorkerConfig};
 use gandy_tests::{Flavour, RedisServer, denied, wait_eq, wait_until};
 
@@ -224,7 +224,7 @@ async fn by_hand(flavour: Flavour) {
         inspect.busy().await.unwrap();
         inspect.history(3).await.unwrap();
         let minutes = Window::Minutes(5);
-        let metrics = inspect.metrics(minutes, None, 5).await.unwrap();
+        let metrics = inspect.metrics(minutes, Pick::busiest(5)).await.unwrap();
         assert_eq!(metrics.classes.len(), 1, "{user} reads the metrics");
         let wait = Duration::from_millis(1);
         assert_eq!(inspect.wait("d1", wait).await.unwrap(), None);

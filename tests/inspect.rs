@@ -10,7 +10,11 @@ mod processes;
 mod repairs;
 #[path = "inspect/searches.rs"]
 mod searches;
+#[path = "inspect/sought.rs"]
+mod sought;
 mod support;
+#[path = "inspect/survey.rs"]
+mod survey;
 #[path = "inspect/walks.rs"]
 mod walks;
 
@@ -369,6 +373,58 @@ async fn a_waiting_job_is_found_while_its_queue_moves() {
     traffic.join().unwrap();
     println!("{searches} searches");
     assert!(searches > 3);
+}
+
+/// A page by rank shows others than before when entries are taken out behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiting_job_is_found_while_its_set_moves() {
+    let site = Site::start();
+    let mut conn = site.redis.conn();
+    let mut add = redis::cmd("ZADD");
+    add.arg("retry");
+    for number in 0..16_000 {
+        add.arg(number).arg(job(&format!("j{number}"), ""));
+    }
+    add.arg(3_000.5)
+        .arg(job("meant", ""))
+        .exec(&mut conn)
+        .unwrap();
+    let inspect = inspect(&site);
+    // At the high end, where a search begins, thousands are deleted and others come in; at the other they are due.
+    let traffic = std::thread::spawn(move || {
+        for round in 0..600 {
+            let new = job(&format!("new{round}"), "");
+            redis::pipe()
+                .cmd("ZREMRANGEBYRANK")
+                .arg(&["retry", "-21", "-2"])
+                .cmd("ZADD")
+                .arg("retry")
+                .arg(20_000 + round)
+                .arg(new)
+                .cmd("ZPOPMIN")
+                .arg(&["retry", "2"])
+                .exec(&mut conn)
+                .unwrap();
+            std::thread::sleep(Duration::from_micros(500)); // The pace of the traffic.
+        }
+    });
+    let mut searches = 0;
+    while !traffic.is_finished() {
+        let found = inspect.find_in(&Place::Retry, "meant").await.unwrap();
+        let found = found.unwrap_or_else(|| panic!("missed in search {searches}"));
+        assert_eq!(found.score, Some(3_000.5));
+        searches += 1;
+    }
+    traffic.join().unwrap();
+    println!("{searches} searches");
+    assert!(searches > 1);
+    assert!(
+        inspect
+            .find_in(&Place::Retry, "nobody")
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

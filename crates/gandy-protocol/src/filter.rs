@@ -24,6 +24,8 @@ pub use parse::FilterError;
 /// | `queue:low` | that names this queue (none: `default`); a pattern, as above |
 /// | `jid:b5de*` | with this id; a pattern |
 /// | `arg:42` | one of whose arguments is this: as JSON, or as the text in its quotes. Of ActiveJob its own arguments |
+/// | `class=Mailer`, `queue=low`, `jid=b5de`, `tag=import` | whose class (of ActiveJob the class that it wrapped, and no other), queue, id, or one of whose tags is this very text: `*` and `?` mean themselves |
+/// | `error=Timeout` | the class of whose last error is this very text; `error=""`: that has none |
 /// | `error:Timeout` | whose last error has this in its class or message; a pattern must fit one of the two as a whole |
 /// | `tag:import` | with this tag; a pattern |
 /// | `age>1h`, `age<5m` | that is where it is for longer or shorter than this |
@@ -32,7 +34,8 @@ pub use parse::FilterError;
 /// | `-TERM`, `!TERM` | that the term does not fit |
 ///
 /// Terms are separated by spaces. Quotes, single or double, keep spaces together and are taken away; within double ones
-/// `\"` and `\\` stand for `"` and `\`. So `arg:'"42"'` is the string alone, `arg:42` the number too.
+/// `\"` and `\\` stand for `"` and `\`. So `arg:'"42"'` is the string alone, `arg:42` the number too. [`Filter::quoted`]
+/// writes such quotes: who makes a filter of a name that a job has writes it behind `=`.
 ///
 /// ```
 /// use gandy_protocol::{Filter, Payload};
@@ -61,9 +64,20 @@ enum Test {
     Arg(Wanted),
     Error(String),
     Tag(String),
+    Is(Name, String),
     Age(Order, i64),
     Attempt(Order, i64),
     Word(String),
+}
+
+/// What can be compared with a text as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Class,
+    Queue,
+    Jid,
+    Error,
+    Tag,
 }
 
 /// An argument as it is looked for.
@@ -97,11 +111,30 @@ impl Filter {
         })
     }
 
+    /// Whether a term of this name, such as `arg`, is among them: what somebody hides from others must not be guessed by it.
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.terms.iter().any(|term| term.test.name() == name)
+    }
+
     /// Whether all terms fit. `age_ms` says for how long the job is where it is, if that is known; it is asked only when a
     /// term needs it. What a job does not say fits no term, and so fits each negated one.
     pub fn matches(&self, job: &Payload, age_ms: impl Fn() -> Option<i64>) -> bool {
         let fits = |term: &Term| term.test.fits(job, &age_ms) != term.negated;
         self.terms.iter().all(fits)
+    }
+
+    /// The text in double quotes: one value, whatever stands in it.
+    ///
+    /// ```
+    /// use gandy_protocol::{Filter, Payload};
+    /// let filter = Filter::parse(&format!("class={}", Filter::quoted("a \"b*\"")))?;
+    /// let job = Payload::parse(br#"{"class":"a \"b*\"","args":[],"jid":"1"}"#.to_vec())?;
+    /// assert!(filter.matches(&job, || None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn quoted(text: &str) -> String {
+        format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
     }
 }
 
@@ -113,6 +146,22 @@ impl fmt::Display for Filter {
 }
 
 impl Test {
+    /// What stands before its colon; a bare word has none.
+    fn name(&self) -> &'static str {
+        match self {
+            Test::Class(_) => "class",
+            Test::Queue(_) => "queue",
+            Test::Jid(_) => "jid",
+            Test::Arg(_) => "arg",
+            Test::Error(_) => "error",
+            Test::Tag(_) => "tag",
+            Test::Is(name, _) => name.exact(),
+            Test::Age(..) => "age",
+            Test::Attempt(..) => "attempt",
+            Test::Word(_) => "",
+        }
+    }
+
     fn fits(&self, job: &Payload, age_ms: &impl Fn() -> Option<i64>) -> bool {
         match self {
             Test::Class(pattern) => {
@@ -131,6 +180,7 @@ impl Test {
             Test::Tag(pattern) => any_element(job.field("tags").unwrap_or_default(), |tag| {
                 text::unquoted(tag).is_some_and(|tag| glob::fits(pattern, &tag))
             }),
+            Test::Is(name, wanted) => name.is(job, wanted),
             Test::Age(order, limit) => age_ms().is_some_and(|age| order.holds(age, *limit)),
             Test::Attempt(order, limit) => order.holds(attempt(job), *limit),
             Test::Word(word) => [job.class(), job.display_class(), job.jid()]
@@ -139,6 +189,36 @@ impl Test {
                     true => glob::fits(word, name),
                     false => name.contains(word.as_str()),
                 }),
+        }
+    }
+}
+
+impl Name {
+    /// With its mark: `error=` looks at the class alone, which is shown where messages are hidden.
+    fn exact(self) -> &'static str {
+        match self {
+            Name::Class => "class=",
+            Name::Queue => "queue=",
+            Name::Jid => "jid=",
+            Name::Error => "error=",
+            Name::Tag => "tag=",
+        }
+    }
+
+    fn is(self, job: &Payload, wanted: &str) -> bool {
+        match self {
+            // Not the wrapper's too, as a pattern may: the jobs that are shown under a class and those that this finds
+            // are the same.
+            Name::Class => job.display_class() == wanted,
+            Name::Queue => job.queue().unwrap_or("default") == wanted,
+            Name::Jid => job.jid() == wanted,
+            Name::Error => {
+                let class = job.field("error_class").and_then(text::unquoted);
+                class.unwrap_or_default() == wanted
+            }
+            Name::Tag => any_element(job.field("tags").unwrap_or_default(), |tag| {
+                text::unquoted(tag).is_some_and(|tag| tag == wanted)
+            }),
         }
     }
 }

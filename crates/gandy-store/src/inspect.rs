@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use gandy_protocol::Identity;
 use redis::Value;
 
 use crate::{Line, StoreError};
@@ -53,6 +54,10 @@ pub struct ProcessRow {
     pub fields: HashMap<String, String>,
     /// Its running jobs: id and JSON.
     pub work: Vec<(String, String)>,
+    /// For how many milliseconds more it counts as alive if it is not heard of again. Ruby's processes have no lease.
+    pub lease_ms: Option<u64>,
+    /// What it published when it joined the fleet: JSON with its queues and classes.
+    pub published: Option<String>,
 }
 
 impl Line {
@@ -102,9 +107,11 @@ impl Line {
             processes: processes.len() as u64,
             ..Totals::default()
         };
-        totals.enqueued = (0..2 * queues.len()).map(|_| next()).sum();
-        totals.busy = (0..processes.len()).map(|_| next()).sum();
-        totals.in_flight = (0..holders.len()).map(|_| next()).sum();
+        // Numbers that a stranger wrote there may be as large as they like: one of them alone made a sum overflow.
+        let mut sum = |count: usize| (0..count).fold(0_u64, |sum, _| sum.saturating_add(next()));
+        totals.enqueued = sum(2 * queues.len());
+        totals.busy = sum(processes.len());
+        totals.in_flight = sum(holders.len());
         Ok(totals)
     }
 
@@ -183,6 +190,11 @@ impl Line {
             pipe.cmd("HGETALL").arg(keys.process(name));
             pipe.cmd("HGETALL").arg(keys.work(name));
             pipe.cmd("HGETALL").arg(keys.workers(name));
+            // A name of another shape is none of the fleet's.
+            if let Ok(identity) = name.parse::<Identity>() {
+                pipe.cmd("HGET").arg(keys.fleet()).arg(name);
+                pipe.cmd("PTTL").arg(keys.lease(&identity));
+            }
         }
         let mut replies = self.each(&pipe).await?.into_iter();
         let mut rows = Vec::with_capacity(names.len());
@@ -202,10 +214,20 @@ impl Line {
             };
             let mut work: Vec<(String, String)> = shown.into_iter().collect();
             work.sort_unstable();
+            // Who may not read one of them sees the rest.
+            let mut of_fleet = || match identity.parse::<Identity>() {
+                Ok(_) => replies.next().and_then(Result::ok),
+                Err(_) => None,
+            };
+            let (published, lease_ms) = (of_fleet(), of_fleet());
             rows.push(ProcessRow {
                 identity,
                 fields,
                 work,
+                published: published.and_then(|value| self.read(value).ok().flatten()),
+                lease_ms: lease_ms
+                    .and_then(|value| self.read::<i64>(value).ok())
+                    .and_then(|left| u64::try_from(left).ok()),
             });
         }
         Ok(rows)

@@ -10,7 +10,7 @@
 //!   `peers` (what the others can run).
 //! * The fleet's chores: `promote`, `reap`, `sweep`.
 //! * Looking: `inspect` (all at a glance), `survey` (the fleet as numbers), `place` (the jobs that wait in one), `cursor`
-//!   (all of them, page by page), `aboard` (those that workers hold), `seek` (one job wherever it is), `tallies` (what was
+//!   (all of them, page by page), `stretch` (a queue from its other end), `aboard` (those that workers hold), `seek` (one job wherever it is), `tallies` (what was
 //!   counted), `outcome`, `marks`, `check`, [`RedisHealth`]. By hand: `operator` (one job), `act` (many).
 //! * [`doctor`]: what is looked at to find what is wrong, and the steps that repair it.
 //!
@@ -60,6 +60,7 @@ mod sentinel_url;
 mod server;
 mod settle;
 mod stray;
+mod stretch;
 mod survey;
 mod sweep;
 mod tallies;
@@ -97,10 +98,12 @@ pub use parcel::{Parcel, Undelivered};
 pub use place::{Entry, Place};
 pub use promote::{Due, DueEntry, Promoted, Promotion, Waiting};
 pub use reap::{GIVE_BACK_MAX, GiveBack, GivenBack, Guard, Lease, Orphan, Way};
+pub use resume::SameScore;
 pub use seek::{InFlight, Search, Waits};
 pub use server::{Patience, Server, redact};
 pub use settle::{Exit, Grave, Notice, Outcome};
-pub use survey::{Ledger, Pace};
+pub use stretch::Stretch;
+pub use survey::{Ledger, Pace, Roll};
 pub use sweep::Swept;
 pub use tallies::{Executed, Width};
 pub use tls_files::TlsFiles;

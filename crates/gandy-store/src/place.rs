@@ -1,13 +1,8 @@
-//! The places where jobs wait, and the entries that stand there: pages, sizes, a search by jid. Bounded reads only.
+//! The places where jobs wait, and the entries that stand there: pages and sizes. Bounded reads only.
 //!
-//! Not here: moving an entry (`operator`), and what its bytes say beyond the jid.
-
-use gandy_protocol::payload::Payload;
+//! Not here: moving an entry (`operator`), looking for one (`seek`, `stretch`), and what its bytes say.
 
 use crate::{Line, StoreError};
-
-/// Jobs of a queue read at once in a search.
-const FIND_PAGE: usize = 500;
 
 /// A place where jobs wait.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,7 +52,7 @@ impl Line {
         };
         let first = from as i64;
         if let Place::Queue(name) = place {
-            return self.queue_page(name, from, count).await;
+            return Ok(self.queue_page(name, from, count).await?.0);
         }
         let mut command = redis::cmd(if *place == Place::Dead {
             "ZREVRANGE"
@@ -79,15 +74,32 @@ impl Line {
             .collect())
     }
 
-    /// What has landed is popped before what waits in the queue.
-    async fn queue_page(
+    /// As [`Line::page`], of a queue, and how many jobs it held then. What has landed is popped before what waits.
+    ///
+    /// # Errors
+    /// Any; reads only.
+    pub async fn queue_page(
         &self,
         name: &str,
         from: usize,
         count: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<(Vec<Entry>, u64), StoreError> {
         let (landing, queue) = (self.keys().landing(name), self.keys().queue(name));
-        let landed: usize = self.query(redis::cmd("LLEN").arg(&landing)).await?;
+        let count = count.clamp(1, 1000);
+        let from = from.min(i64::MAX as usize - 1000);
+        let mut pipe = redis::pipe();
+        pipe.cmd("LLEN").arg(&queue);
+        pipe.cmd("LLEN").arg(&landing);
+        // Seldom has anything landed: then this is the page.
+        pipe.add_command(range_from_right(&queue, from, count));
+        let mut replies = self.all(&pipe).await?.into_iter();
+        let mut next = || replies.next().unwrap_or(redis::Value::Nil);
+        let (waiting, landed): (usize, usize) = (self.read(next())?, self.read(next())?);
+        let size = waiting.saturating_add(landed) as u64;
+        if landed == 0 {
+            let items: Vec<Vec<u8>> = self.read(next())?;
+            return Ok((items.into_iter().rev().map(unscored).collect(), size));
+        }
         let mut found = Vec::new();
         if from < landed {
             found = self.popped_next(&landing, from, count).await?;
@@ -96,7 +108,7 @@ impl Line {
             let (from, count) = (from.saturating_sub(landed), count - found.len());
             found.extend(self.popped_next(&queue, from, count).await?);
         }
-        Ok(found)
+        Ok((found, size))
     }
 
     /// A part of a list, counted from its right end.
@@ -106,12 +118,9 @@ impl Line {
         from: usize,
         count: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let (first, last) = (from as i64, (from + count - 1) as i64);
-        let mut command = redis::cmd("LRANGE");
-        command.arg(list).arg(-last - 1).arg(-first - 1);
+        let command = range_from_right(list, from, count);
         let items: Vec<Vec<u8>> = self.query(&command).await?;
-        let entry = |bytes| Entry { bytes, score: None };
-        Ok(items.into_iter().rev().map(entry).collect())
+        Ok(items.into_iter().rev().map(unscored).collect())
     }
 
     /// How many entries a place holds; of a queue those that have landed too.
@@ -129,59 +138,6 @@ impl Line {
         }
         let counts = self.all(&pipe).await?.into_iter();
         counts.map(|count| self.read::<u64>(count)).sum()
-    }
-
-    /// An entry with this jid. A set is searched by the server's scan, a queue page by page, the youngest job first.
-    ///
-    /// # Errors
-    /// Any; reads only.
-    pub async fn find(&self, place: &Place, jid: &str) -> Result<Option<Entry>, StoreError> {
-        let fits =
-            |bytes: &[u8]| Payload::parse(bytes.to_vec()).is_ok_and(|payload| payload.jid() == jid);
-        if let Place::Queue(name) = place {
-            // From the queue to the landing list and from left to right, as jobs move: one that waits all the while
-            // cannot slip past a page, however many are pushed and popped meanwhile.
-            for list in [self.keys().queue(name), self.keys().landing(name)] {
-                let mut from = 0;
-                loop {
-                    let mut command = redis::cmd("LRANGE");
-                    command.arg(&list).arg(from).arg(from + FIND_PAGE - 1);
-                    let page: Vec<Vec<u8>> = self.query(&command).await?;
-                    let last = page.len() < FIND_PAGE;
-                    from += page.len();
-                    if let Some(bytes) = page.into_iter().find(|bytes| fits(bytes)) {
-                        return Ok(Some(Entry { bytes, score: None }));
-                    }
-                    if last {
-                        break;
-                    }
-                }
-            }
-            return Ok(None);
-        }
-        let pattern = format!("*{}*", searchable(jid));
-        let mut cursor = 0_u64;
-        loop {
-            let mut command = redis::cmd("ZSCAN");
-            command
-                .arg(self.set_key(place))
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(&pattern)
-                .arg("COUNT")
-                .arg(1000);
-            let (next, items): (u64, Vec<(Vec<u8>, f64)>) = self.query(&command).await?;
-            if let Some((bytes, score)) = items.into_iter().find(|(bytes, _)| fits(bytes)) {
-                return Ok(Some(Entry {
-                    bytes,
-                    score: Some(score),
-                }));
-            }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(None);
-            }
-        }
     }
 
     /// Why the job with these bytes was buried unread, if a reason was kept.
@@ -206,27 +162,14 @@ impl Line {
     }
 }
 
-/// The longest part of a text that stands in every JSON form of it as it is, and has no meaning in a glob.
-///
-/// Only one part: each further `*` of a pattern multiplies what Redis may have to try, and ids come from others.
-pub(crate) fn searchable(text: &str) -> &str {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | ' ');
-    text.split(|c| !plain(c))
-        .max_by_key(|part| part.len())
-        .unwrap_or_default()
+fn unscored(bytes: Vec<u8>) -> Entry {
+    Entry { bytes, score: None }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::searchable;
-
-    #[test]
-    fn what_json_may_escape_and_globs_read_is_not_searched_for() {
-        assert_eq!(
-            searchable("b5de70b63090decd6440fd9e"),
-            "b5de70b63090decd6440fd9e"
-        );
-        assert_eq!(searchable("a*bcd?e[f]"), "bcd");
-        assert_eq!(searchable("é\\\"/<"), "");
-    }
+/// `count` entries of a list from position `from`, which is counted from its right end; the leftmost comes first.
+fn range_from_right(list: &str, from: usize, count: usize) -> redis::Cmd {
+    let (first, last) = (from as i64, (from + count - 1) as i64);
+    let mut command = redis::cmd("LRANGE");
+    command.arg(list).arg(-last - 1).arg(-first - 1);
+    command
 }

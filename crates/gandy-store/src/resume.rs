@@ -2,12 +2,29 @@
 //!
 //! Not here: pages by number (`place`), and walks that meet each entry once (`cursor`).
 
+use std::time::Instant;
+
 use crate::{Entry, Line, Place, StoreError};
 
-/// Entries of one score that are looked through for one of them; a bulk push schedules many for the same second.
-const SAME: usize = 10_000;
+/// Entries of one score that are looked through for one of them; a bulk push schedules many for the same second. Not more:
+/// Redis counts from the first of them on for each page, and everybody waits meanwhile.
+const SAME: usize = 50_000;
 /// In pages of so many.
 const PAGE: usize = 500;
+
+/// What became of a search among the entries of one score.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SameScore {
+    /// It is there.
+    Found(Entry),
+    /// All were looked at, and it is none of them.
+    None,
+    /// It is none of so many, and there are more.
+    TooMany {
+        /// Entries that were looked at.
+        looked_at: u64,
+    },
+}
 
 impl Line {
     /// Up to `count` (at most 1,000) entries of a set from `score` on, the first `skip` of them left out; `dead` from there
@@ -31,7 +48,7 @@ impl Line {
             .await
     }
 
-    /// The entry of exactly this score whose bytes are such.
+    /// The entry of exactly this score whose bytes are such. The first 500 are looked at in any case, more until then.
     ///
     /// # Errors
     /// Any; reads only.
@@ -40,22 +57,28 @@ impl Line {
         place: &Place,
         score: f64,
         such: impl Fn(&[u8]) -> bool + Send,
-    ) -> Result<Option<Entry>, StoreError> {
+        until: Instant,
+    ) -> Result<SameScore, StoreError> {
         if matches!(place, Place::Queue(_)) {
-            return Ok(None);
+            return Ok(SameScore::None);
         }
         let text = score.to_string();
         for from in (0..SAME).step_by(PAGE) {
             let page = self.scored(place, &text, &text, from, PAGE).await?;
             let last = page.len() < PAGE;
             if let Some(entry) = page.into_iter().find(|entry| such(&entry.bytes)) {
-                return Ok(Some(entry));
+                return Ok(SameScore::Found(entry));
             }
             if last {
-                break;
+                return Ok(SameScore::None);
+            }
+            if Instant::now() >= until {
+                let looked_at = (from + PAGE) as u64;
+                return Ok(SameScore::TooMany { looked_at });
             }
         }
-        Ok(None)
+        let looked_at = SAME as u64;
+        Ok(SameScore::TooMany { looked_at })
     }
 
     async fn scored(

@@ -44,6 +44,8 @@ pub struct Server {
     client: Client,
     sentinels: Option<Arc<Sentinels>>,
     address: Arc<str>,
+    /// The URL with stars for secrets.
+    redacted: Arc<str>,
     patience: Patience,
     functions: bool,
     name: Option<Arc<str>>,
@@ -123,6 +125,7 @@ impl Server {
             client,
             sentinels: sentinels.map(Arc::new),
             address: address.into(),
+            redacted: redact(url).into(),
             patience: Patience::default(),
             functions: false,
             name: None,
@@ -201,6 +204,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The URL as it was given, with `***` in place of passwords: to show, and to name the same server in a shell.
+    #[must_use]
+    pub fn redacted_url(&self) -> &str {
+        &self.redacted
     }
 
     /// The deadlines in force.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use gandy_protocol::Identity;
 use redis::Value;
 
-use crate::{Line, StoreError, Token};
+use crate::{Line, StoreError, Token, doctor::Vitals};
 
 /// Commands in one pipeline at most.
 const PIPELINE: usize = 500;
@@ -41,13 +41,31 @@ pub struct Ledger {
     pub dead: u64,
 }
 
+/// Who and what there is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Roll {
+    /// Counters, and how large the sets are.
+    pub ledger: Ledger,
+    /// The score of the first entry of `schedule`.
+    pub first_scheduled: Option<f64>,
+    /// The score of the first entry of `retry`.
+    pub first_retry: Option<f64>,
+    /// The server, but for whether it is told to write snapshots; `None` where the user may not ask it (`INFO`).
+    pub vitals: Option<Vitals>,
+    /// Gandy's processes, the dying included.
+    pub holders: Vec<Identity>,
+    /// The names in `queues`, sorted.
+    pub queues: Vec<String>,
+    /// The names in `processes`, sorted.
+    pub processes: Vec<String>,
+}
+
 impl Line {
-    /// Every process with a heartbeat, Ruby's included; those whose hash has expired show nothing.
+    /// Those of these processes that have a heartbeat, Ruby's included; one whose hash has expired shows nothing.
     ///
     /// # Errors
     /// Any; reads only.
-    pub async fn paces(&self) -> Result<Vec<Pace>, StoreError> {
-        let names = self.process_names().await?;
+    pub async fn paces(&self, names: &[String]) -> Result<Vec<Pace>, StoreError> {
         let mut paces = Vec::with_capacity(names.len());
         for chunk in names.chunks(PIPELINE / 5) {
             let mut pipe = redis::pipe();
@@ -73,6 +91,14 @@ impl Line {
     pub async fn held_by_queue(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let mut holders: Vec<Identity> = self.fleet().await?;
         holders.extend(self.dying().await?);
+        self.held_of(&holders).await
+    }
+
+    /// The same of these processes.
+    ///
+    /// # Errors
+    /// Any; reads only.
+    pub async fn held_of(&self, holders: &[Identity]) -> Result<BTreeMap<String, u64>, StoreError> {
         let mut held = BTreeMap::new();
         for chunk in holders.chunks(PIPELINE) {
             let mut pipe = redis::pipe();
@@ -95,11 +121,12 @@ impl Line {
         Ok(held)
     }
 
-    /// Counters and the sizes of the sets.
+    /// The names of everything and the numbers that are had without them, in one round trip where there are less than a
+    /// thousand names.
     ///
     /// # Errors
     /// Any; reads only.
-    pub async fn ledger(&self) -> Result<Ledger, StoreError> {
+    pub async fn roll(&self) -> Result<Roll, StoreError> {
         let keys = self.keys();
         let mut pipe = redis::pipe();
         pipe.cmd("GET").arg(keys.stat_processed());
@@ -107,18 +134,71 @@ impl Line {
         for set in [keys.schedule(), keys.retry(), keys.dead()] {
             pipe.cmd("ZCARD").arg(set);
         }
-        let mut numbers = self.each(&pipe).await?.into_iter().map(|reply| {
+        for set in [keys.schedule(), keys.retry()] {
+            pipe.cmd("ZRANGE").arg(set).arg(0).arg(0).arg("WITHSCORES");
+        }
+        pipe.cmd("INFO");
+        for hash in [keys.fleet(), keys.dying()] {
+            pipe.cmd("HKEYS").arg(hash);
+        }
+        for set in [keys.queues(), keys.processes()] {
+            pipe.cmd("SSCAN").arg(set).arg(0).arg("COUNT").arg(1000);
+        }
+        let mut replies = self.each(&pipe).await?.into_iter();
+        let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
+        let mut number = || {
             let number = |value| self.read::<Option<u64>>(value).ok().flatten();
-            reply.ok().and_then(number).unwrap_or(0)
-        });
-        let mut next = || numbers.next().unwrap_or(0);
-        Ok(Ledger {
-            processed: next(),
-            failed: next(),
-            scheduled: next(),
-            retries: next(),
-            dead: next(),
+            next().ok().and_then(number).unwrap_or(0)
+        };
+        let ledger = Ledger {
+            processed: number(),
+            failed: number(),
+            scheduled: number(),
+            retries: number(),
+            dead: number(),
+        };
+        // A key of another type is the doctor's business.
+        let mut first = || -> Option<f64> {
+            let entries: Vec<(Vec<u8>, f64)> = self.read(next().ok()?).ok()?;
+            entries.first().map(|(_, score)| *score)
+        };
+        let (first_scheduled, first_retry) = (first(), first());
+        let info = match next() {
+            Ok(value) => Some(Vitals::of_info(&self.read::<String>(value)?)),
+            // A user who may not ask.
+            Err(StoreError::Refused { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let mut holders: Vec<Identity> = Vec::new();
+        for _ in 0..2 {
+            let names: Vec<String> = self.read(next()?)?;
+            holders.extend(names.iter().filter_map(|name| name.parse().ok()));
+        }
+        let (queues, processes) = (next()?, next()?);
+        Ok(Roll {
+            ledger,
+            first_scheduled,
+            first_retry,
+            vitals: info,
+            holders,
+            queues: self.named(queues, &keys.queues()).await?,
+            processes: self.named(processes, &keys.processes()).await?,
         })
+    }
+
+    /// The members of a set of which this is the first page.
+    async fn named(&self, page: Value, key: &str) -> Result<Vec<String>, StoreError> {
+        let (cursor, names): (u64, Vec<Vec<u8>>) = self.read(page)?;
+        if cursor != 0 {
+            return self.members(key).await;
+        }
+        let names = names.into_iter();
+        let mut names: Vec<String> = names
+            .filter_map(|name| String::from_utf8(name).ok())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 }
 

@@ -43,28 +43,19 @@ impl Line {
     pub async fn days(&self, days: &[Minute]) -> Result<Vec<Tally>, StoreError> {
         let mut found = Vec::with_capacity(days.len());
         for page in days.chunks(PAGE) {
-            let mut pipe = redis::pipe();
+            let mut command = redis::cmd("MGET");
             for day in page {
                 let date = day.date();
-                pipe.cmd("GET").arg(self.keys().stat_processed_day(&date));
-                pipe.cmd("GET").arg(self.keys().stat_failed_day(&date));
+                command.arg(self.keys().stat_processed_day(&date));
+                command.arg(self.keys().stat_failed_day(&date));
             }
-            let replies = self.each(&pipe).await?;
-            for pair in replies.chunks(2) {
-                found.push(Tally {
-                    processed: self.number(&pair[0]),
-                    failed: self.number(&pair[1]),
-                });
-            }
+            let counts: Vec<Option<Vec<u8>>> = self.query(&command).await?;
+            found.extend(counts.chunks(2).map(|pair| Tally {
+                processed: number(&pair[0]),
+                failed: pair.get(1).map_or(0, number),
+            }));
         }
         Ok(found)
-    }
-
-    fn number(&self, reply: &Result<Value, StoreError>) -> u64 {
-        let value = reply.as_ref().ok().cloned();
-        value
-            .and_then(|value| self.read::<Option<u64>>(value).ok().flatten())
-            .unwrap_or(0)
     }
 
     /// What each class did in each of these buckets, in their order.
@@ -118,6 +109,14 @@ impl Line {
         }
         Ok(found)
     }
+}
+
+/// What is no number counts nothing.
+fn number(count: &Option<Vec<u8>>) -> u64 {
+    let text = count
+        .as_ref()
+        .and_then(|count| std::str::from_utf8(count).ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// The fields `<class>|p`, `|f` and `|ms` of a bucket's hash. What is no text or no number is none of ours.

@@ -54,6 +54,11 @@ pub struct ProcessInfo {
     pub rss_kb: u64,
     /// Redis' round trip, microseconds.
     pub rtt_us: u64,
+    /// For how many milliseconds more it counts as alive if it is not heard of again; none for Ruby's processes, which have
+    /// no lease, and for one whose lease is over.
+    pub lease_ms: Option<u64>,
+    /// The classes that it has handlers for, sorted; empty for Ruby's processes, which do not say it.
+    pub classes: Vec<String>,
     /// Its running jobs.
     pub work: Vec<WorkInfo>,
 }
@@ -126,8 +131,20 @@ impl Inspect {
     /// As [`Inspect::totals`].
     pub async fn queues(&self) -> Result<Vec<QueueInfo>, Error> {
         let names = self.line.queue_names().await?;
+        self.queues_of(&names).await
+    }
+
+    /// One queue, whether it is listed or not.
+    ///
+    /// # Errors
+    /// As [`Inspect::totals`].
+    pub async fn queue(&self, name: &str) -> Result<Option<QueueInfo>, Error> {
+        Ok(self.queues_of(&[name.to_owned()]).await?.pop())
+    }
+
+    async fn queues_of(&self, names: &[String]) -> Result<Vec<QueueInfo>, Error> {
         let now = self.line.now_us().await? / 1000;
-        let rows = self.line.queue_rows(&names).await?;
+        let rows = self.line.queue_rows(names).await?;
         let held = self.line.held_by_queue().await?;
         Ok(rows
             .into_iter()
@@ -135,8 +152,10 @@ impl Inspect {
                 let enqueued = row
                     .next
                     .and_then(|bytes| Payload::parse(bytes).ok()?.stamp("enqueued_at"));
-                let latency = enqueued
-                    .map(|at| Duration::from_millis(u64::try_from(now - at.millis()).unwrap_or(0)));
+                let latency = enqueued.map(|at| {
+                    let since = now.saturating_sub(at.millis());
+                    Duration::from_millis(u64::try_from(since).unwrap_or(0))
+                });
                 QueueInfo {
                     in_flight: held.get(&row.name).copied().unwrap_or(0),
                     rate: None,
@@ -371,6 +390,8 @@ fn process_info(row: ProcessRow) -> ProcessInfo {
         quiet: fields.get("quiet").is_some_and(|text| text == "true"),
         rss_kb: number("rss").unwrap_or(0),
         rtt_us: number("rtt_us").unwrap_or(0),
+        lease_ms: row.lease_ms,
+        classes: classes(row.published.as_deref().unwrap_or_default()),
         work: row
             .work
             .into_iter()
@@ -379,4 +400,17 @@ fn process_info(row: ProcessRow) -> ProcessInfo {
         identity: row.identity,
         info,
     }
+}
+
+/// Of what a process published when it joined the fleet.
+fn classes(published: &str) -> Vec<String> {
+    #[derive(Default, serde::Deserialize)]
+    struct Published {
+        #[serde(default)]
+        classes: Vec<String>,
+    }
+    let published: Published = serde_json::from_str(published).unwrap_or_default();
+    let mut classes = published.classes;
+    classes.sort_unstable();
+    classes
 }

@@ -44,6 +44,7 @@ mod push;
 #[cfg(feature = "worker")]
 mod registry;
 mod search;
+mod sought;
 mod survey;
 pub mod testing;
 pub mod views;
@@ -77,6 +78,7 @@ pub use metrics::METRICS;
 pub use preview::Preview;
 pub use push::Push;
 pub use search::{Bookmark, Found, Hit};
+pub use sought::{Sought, Stood};
 pub use survey::{QUEUES_MAX, Survey, SurveyedQueue, SurveyedServer, SurveyedSet, Surveyor};
 pub use walk::Walk;
 

@@ -1,7 +1,7 @@
-//! Pages of the jobs of a place that fit a filter, each within a time, and the single job that a page showed: for who looks
-//! page by page and remembers nothing between them but a bookmark.
+//! Pages of the jobs of a place that fit a filter, each within a time: for who looks page by page and remembers nothing
+//! between them but a bookmark.
 //!
-//! Not here: acting on all jobs that fit ([`crate::Sweep`]), and walks that meet each job once ([`crate::Walk`]).
+//! Not here: the single job that a page showed (`sought`), acting on all jobs that fit ([`crate::Sweep`]), and walks that meet each job once ([`crate::Walk`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,8 +17,6 @@ const FIRST: usize = 50;
 const MOST: usize = 500;
 /// A page of entries becomes larger while it stays below this many bytes.
 const BYTES: usize = 512 << 10;
-/// Around the place where a job of a queue was seen: so many may have been pushed back or popped since.
-const AROUND: usize = 2_000;
 
 /// Where a page begins: of a queue how many stand before it, of a set a score and how many of that score were shown.
 ///
@@ -49,6 +47,8 @@ pub struct Hit {
     pub job: JobInfo,
     /// Of a queue, how many were to be popped before it.
     pub index: usize,
+    /// Of a queue, how many had been pushed after it and stood behind it: pops do not change that.
+    pub behind: usize,
 }
 
 /// As it stands in a link: `1795398104.5~3` of a set, `~250` of a queue.
@@ -111,7 +111,7 @@ impl Inspect {
             out_of_time: false,
         };
         loop {
-            let page = self.page_at(place, at, count).await?;
+            let (page, size) = self.page_at(place, at, count).await?;
             let whole = page.len() == count;
             let bytes: usize = page.iter().map(|entry| entry.bytes.len()).sum();
             for entry in page {
@@ -121,10 +121,11 @@ impl Inspect {
                 }
                 found.examined += 1;
                 let index = at.skip;
+                let behind = size.saturating_sub(index + 1);
                 at = at.behind(&entry);
                 let job = JobInfo::new(place, entry);
                 if filter.is_none_or(|filter| job.fits(filter, now_ms)) {
-                    found.jobs.push(Hit { job, index });
+                    found.jobs.push(Hit { job, index, behind });
                 }
             }
             if !whole {
@@ -142,78 +143,24 @@ impl Inspect {
         }
     }
 
+    /// Its entries, and of a queue how many there were.
     async fn page_at(
         &self,
         place: &Place,
         at: Bookmark,
         count: usize,
-    ) -> Result<Vec<Entry>, Error> {
+    ) -> Result<(Vec<Entry>, usize), Error> {
         Ok(match (place, at.score) {
-            (Place::Queue(_), _) | (_, None) => self.line.page(place, at.skip, count).await?,
-            (_, Some(score)) => self.line.page_from(place, score, at.skip, count).await?,
+            (Place::Queue(name), _) => {
+                let (page, size) = self.line.queue_page(name, at.skip, count).await?;
+                (page, usize::try_from(size).unwrap_or(usize::MAX))
+            }
+            (_, None) => (self.line.page(place, at.skip, count).await?, 0),
+            (_, Some(score)) => {
+                let page = self.line.page_from(place, score, at.skip, count).await?;
+                (page, 0)
+            }
         })
-    }
-
-    /// The job of a set with this score and this [`JobInfo::digest`]; `None`: it is not there any more.
-    ///
-    /// # Errors
-    /// As [`Inspect::totals`].
-    pub async fn job_at(
-        &self,
-        place: &Place,
-        score: f64,
-        digest: &str,
-    ) -> Result<Option<JobInfo>, Error> {
-        let such = |bytes: &[u8]| sha1_hex(bytes) == digest;
-        let found = self.line.entry_at(place, score, such).await?;
-        Ok(found.map(|entry| JobInfo::new(place, entry)))
-    }
-
-    /// The job with this digest near the place in a queue where it was seen; `None`: it is not there any more, or others
-    /// have moved it by more than about 2,000 places.
-    ///
-    /// # Errors
-    /// As [`Inspect::totals`].
-    pub async fn job_near(
-        &self,
-        queue: &str,
-        index: usize,
-        digest: &str,
-    ) -> Result<Option<JobInfo>, Error> {
-        let place = Place::Queue(queue.to_owned());
-        // Jobs are popped, so it stands nearer to the front than it did, mostly.
-        let (mut from, end) = (index.saturating_sub(AROUND), index + AROUND / 4);
-        let mut count = FIRST;
-        // Where it was first.
-        let here = self
-            .line
-            .page(&place, index.saturating_sub(FIRST / 2), FIRST)
-            .await?;
-        if let Some(entry) = here
-            .into_iter()
-            .find(|entry| sha1_hex(&entry.bytes) == digest)
-        {
-            return Ok(Some(JobInfo::new(&place, entry)));
-        }
-        while from < end {
-            let page = self.line.page(&place, from, count).await?;
-            if page.is_empty() {
-                break;
-            }
-            from += page.len();
-            let bytes: usize = page.iter().map(|entry| entry.bytes.len()).sum();
-            if let Some(entry) = page
-                .into_iter()
-                .find(|entry| sha1_hex(&entry.bytes) == digest)
-            {
-                return Ok(Some(JobInfo::new(&place, entry)));
-            }
-            count = match bytes {
-                0..BYTES => (count * 4).min(MOST),
-                _ => (count * BYTES / bytes).max(1),
-            };
-        }
-        Ok(None)
     }
 }
 

@@ -3,10 +3,12 @@
 //!
 //! Not here: single jobs ([`crate::Inspect`]), and what is wrong ([`crate::doctor`]).
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gandy_protocol::{Keys, Payload};
-use gandy_store::{Line, Pace, Place, Server, StoreError};
+use gandy_store::doctor::{Replica, Vitals};
+use gandy_store::{Line, Pace, QueueRow, Server, StoreError};
 
 use crate::{Error, ambient};
 
@@ -93,6 +95,8 @@ pub struct SurveyedServer {
     pub append_only: bool,
     /// Its last snapshot and its last write to the append-only file went well.
     pub persistence_ok: bool,
+    /// It is another server's copy: it takes no jobs, and what it shows may be old.
+    pub replica: Option<Replica>,
 }
 
 impl Surveyor {
@@ -108,101 +112,112 @@ impl Surveyor {
         })
     }
 
-    /// Looks once: a dozen round trips, names and numbers only, but for the next job of each queue and set.
+    /// Looks once, in two round trips where there are at most a hundred queues and processes: names and numbers only, but
+    /// for the next job of each queue and set.
+    ///
+    /// A dozen requests one after the other took five times as long, and behind a slow command of somebody else each of them
+    /// waits. Those that are made at once the connection sends in one write.
     ///
     /// # Errors
     /// Redis cannot be reached or refuses.
     pub async fn survey(&self) -> Result<Survey, Error> {
         let line = &self.line;
-        let asked = Instant::now();
-        let now_ms = line.now_us().await? / 1000;
-        let round_trip = asked.elapsed();
-        let half = i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX);
-        let clock_ahead_ms = ambient::now_ms().saturating_sub(half) - now_ms;
-        let ledger = line.ledger().await?;
-        let (queues, queues_left_out) = self.queues(now_ms).await?;
-        let paces = line.paces().await?;
+        let clock = async {
+            let tick = line.tick().await?;
+            Ok::<_, StoreError>((tick, ambient::now_ms()))
+        };
+        // The clock first, so that nothing stands between its question and the answer. In boxes: futures of requests are
+        // large, and in a debug build those that hold them overflowed their stacks.
+        let ((tick, here_ms), roll) = tokio::try_join!(Box::pin(clock), Box::pin(line.roll()))?;
+        let now_ms = tick.at_us / 1000;
+        let half = i64::try_from(tick.took.as_millis() / 2).unwrap_or(i64::MAX);
+        let clock_ahead_ms = here_ms.saturating_sub(half).saturating_sub(now_ms);
+        let mut names = roll.queues;
+        let queues_left_out = names.len().saturating_sub(QUEUES_MAX);
+        names.truncate(QUEUES_MAX);
+        let (rows, held, paces) = tokio::try_join!(
+            Box::pin(self.rows(&names)),
+            Box::pin(line.held_of(&roll.holders)),
+            Box::pin(line.paces(&roll.processes))
+        )?;
+        let ledger = roll.ledger;
         let oldest = paces.iter().map(|pace| pace.beat).reduce(f64::min);
         let since = |beat: f64| Duration::from_secs_f64((now_ms as f64 / 1000.0 - beat).max(0.0));
+        let sum = |numbers: &mut dyn Iterator<Item = u64>| numbers.fold(0, u64::saturating_add);
         Ok(Survey {
-            queues,
+            queues: rows
+                .into_iter()
+                .map(|row| surveyed(row, &held, now_ms))
+                .collect(),
             queues_left_out,
             schedule: SurveyedSet {
                 size: ledger.scheduled,
-                lag: self.lag(&Place::Schedule, now_ms).await?,
+                lag: lag(roll.first_scheduled, now_ms),
             },
             retry: SurveyedSet {
                 size: ledger.retries,
-                lag: self.lag(&Place::Retry, now_ms).await?,
+                lag: lag(roll.first_retry, now_ms),
             },
             dead: ledger.dead,
             processes: paces.len() as u64,
             processes_quiet: paces.iter().filter(|pace| pace.quiet).count() as u64,
-            concurrency: paces.iter().map(concurrency).sum(),
-            busy: paces.iter().map(|pace| pace.busy).sum(),
-            // What a stranger wrote there may be no time at all.
+            // What a stranger wrote there may be any number.
+            concurrency: sum(&mut paces.iter().map(concurrency)),
+            busy: sum(&mut paces.iter().map(|pace| pace.busy)),
+            // Or no time at all.
             oldest_beat: oldest
                 .filter(|beat| beat.is_finite() && *beat > 0.0)
                 .map_or(Duration::ZERO, since),
             processed: ledger.processed,
             failed: ledger.failed,
-            round_trip,
+            round_trip: tick.took,
             clock_ahead_ms,
-            server: self.server().await?,
+            server: roll.vitals.as_ref().map(server),
         })
     }
 
-    async fn queues(&self, now_ms: i64) -> Result<(Vec<SurveyedQueue>, usize), StoreError> {
-        let mut names = self.line.queue_names().await?;
-        let left_out = names.len().saturating_sub(QUEUES_MAX);
-        names.truncate(QUEUES_MAX);
-        let held = self.line.held_by_queue().await?;
-        let mut queues = Vec::with_capacity(names.len());
+    async fn rows(&self, names: &[String]) -> Result<Vec<QueueRow>, StoreError> {
+        let mut rows = Vec::with_capacity(names.len());
         for chunk in names.chunks(100) {
-            for row in self.line.queue_rows(chunk).await? {
-                let stamp = |bytes| Payload::parse(bytes).ok()?.stamp("enqueued_at");
-                let since = row.next.and_then(stamp).map(|at| now_ms - at.millis());
-                queues.push(SurveyedQueue {
-                    size: row.size,
-                    latency: millis(since.unwrap_or(0)),
-                    busy: held.get(&row.name).copied().unwrap_or(0),
-                    paused: row.paused,
-                    name: row.name,
-                });
-            }
+            rows.extend(self.line.queue_rows(chunk).await?);
         }
-        Ok((queues, left_out))
+        Ok(rows)
     }
+}
 
-    async fn lag(&self, place: &Place, now_ms: i64) -> Result<Duration, StoreError> {
-        let first = match self.line.page(place, 0, 1).await {
-            Ok(entries) => entries.into_iter().next().and_then(|entry| entry.score),
-            // A key of another type is the doctor's business.
-            Err(StoreError::Refused { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let due = first.filter(|score| score.is_finite());
-        Ok(due.map_or(Duration::ZERO, |score| {
-            millis(now_ms.saturating_sub((score * 1000.0) as i64))
-        }))
+fn server(vitals: &Vitals) -> SurveyedServer {
+    let eviction = vitals.facts.eviction.as_deref();
+    SurveyedServer {
+        memory_used: vitals.used_memory,
+        memory_max: vitals.maxmemory,
+        eviction_safe: eviction.is_none_or(|policy| policy == "noeviction"),
+        append_only: vitals.facts.append_only == Some(true),
+        persistence_ok: !vitals.snapshot_failed && !vitals.append_failed,
+        replica: vitals.replica,
     }
+}
 
-    async fn server(&self) -> Result<Option<SurveyedServer>, StoreError> {
-        match self.line.vitals().await {
-            Ok(vitals) => Ok(Some(SurveyedServer {
-                memory_used: vitals.used_memory,
-                memory_max: vitals.maxmemory,
-                eviction_safe: vitals
-                    .facts
-                    .eviction
-                    .is_none_or(|policy| policy == "noeviction"),
-                append_only: vitals.facts.append_only == Some(true),
-                persistence_ok: !vitals.snapshot_failed && !vitals.append_failed,
-            })),
-            Err(StoreError::Refused { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+fn surveyed(row: QueueRow, held: &BTreeMap<String, u64>, now_ms: i64) -> SurveyedQueue {
+    let stamp = |bytes| Payload::parse(bytes).ok()?.stamp("enqueued_at");
+    let since = row
+        .next
+        .and_then(stamp)
+        .map(|at| now_ms.saturating_sub(at.millis()));
+    SurveyedQueue {
+        size: row.size,
+        latency: millis(since.unwrap_or(0)),
+        busy: held.get(&row.name).copied().unwrap_or(0),
+        paused: row.paused,
+        name: row.name,
     }
+}
+
+/// How long the first entry of a set is overdue.
+fn lag(first: Option<f64>, now_ms: i64) -> Duration {
+    let due = first.filter(|score| score.is_finite());
+    due.map_or(Duration::ZERO, |score| {
+        millis(now_ms.saturating_sub((score * 1000.0) as i64))
+    })
 }
 
 fn concurrency(pace: &Pace) -> u64 {

@@ -2,7 +2,7 @@
 //!
 //! Belongs here: words, quotes, and what is said about wrong ones. Does not belong here: what a term means (`filter`).
 
-use super::{Order, Term, Test, Wanted};
+use super::{Name, Order, Term, Test, Wanted};
 use crate::span;
 
 /// What is wrong with a filter.
@@ -35,7 +35,8 @@ pub enum FilterError {
 struct Word {
     at: usize,
     text: String,
-    /// How many of its first characters stood outside of quotes: only there `:` and `-` mean something.
+    /// How many of its first characters stood outside of quotes: only there `:` and `-` mean something. All of them where
+    /// there were no quotes.
     bare: usize,
 }
 
@@ -85,7 +86,8 @@ fn words(text: &str) -> Result<Vec<Word>, FilterError> {
     Ok(words)
 }
 
-const NAMES: &str = "class:, queue:, jid:, arg:, error:, tag:, age> or attempt>";
+const NAMES: &str =
+    "class:, queue:, jid:, error:, tag: (each with = for a whole text), arg:, age> or attempt>";
 
 fn term(word: &Word) -> Result<Term, FilterError> {
     let wrong = |wrong: String| FilterError::Term {
@@ -106,34 +108,51 @@ fn term(word: &Word) -> Result<Term, FilterError> {
         None => Ok(Test::Word(body.to_owned())),
         Some(end) => {
             let (name, rest) = body.split_at(end);
-            test(name, rest)
+            test(name, rest, word.bare != usize::MAX)
         }
     };
     let test = test.map_err(wrong)?;
     Ok(Term { negated, test })
 }
 
-/// `rest` begins with what separates the name from the value.
-fn test(name: &str, rest: &str) -> Result<Test, String> {
+/// `rest` begins with what separates the name from the value; `quoted`: there are quotes in it.
+fn test(name: &str, rest: &str, quoted: bool) -> Result<Test, String> {
     let (order, value) = order(rest);
-    let text = || match (order, value) {
+    let text = || {
+        match (order, value) {
+        (None, value) if !value.is_empty() => Ok(value.to_owned()),
+        (Some(Order::Is), "") if name == "error" => Err(
+            "write a value behind it, such as error=Timeout, or error=\"\" for jobs without an error"
+                .to_owned(),
+        ),
         (_, "") => Err(format!(
             "write a value behind it, such as {}",
-            example(name)
+            example(name, order.is_some())
         )),
-        (None, value) => Ok(value.to_owned()),
+        _ if name == "arg" => Err(format!(
+            "`arg` is compared with a colon: {}",
+            example(name, false)
+        )),
         _ => Err(format!(
-            "`{name}` is compared with a colon: {}",
-            example(name)
+            "`{name}` is compared with a colon, or with = for a whole text: {} or {}",
+            example(name, false),
+            example(name, true)
         )),
+    }
+    };
+    // Nothing is a value only where quotes say so: `error=$FORGOTTEN` of a shell does not mean the jobs without an error.
+    let none = name == "error" && quoted;
+    let named = |is: Name, pattern: fn(String) -> Test| match order {
+        Some(Order::Is) if !value.is_empty() || none => Ok(Test::Is(is, value.to_owned())),
+        _ => text().map(pattern),
     };
     match name {
-        "class" => text().map(Test::Class),
-        "queue" => text().map(Test::Queue),
-        "jid" => text().map(Test::Jid),
+        "class" => named(Name::Class, Test::Class),
+        "queue" => named(Name::Queue, Test::Queue),
+        "jid" => named(Name::Jid, Test::Jid),
         "arg" => text().map(|text| Test::Arg(Wanted::new(text))),
-        "error" => text().map(Test::Error),
-        "tag" => text().map(Test::Tag),
+        "error" => named(Name::Error, Test::Error),
+        "tag" => named(Name::Tag, Test::Tag),
         "age" => match (order, span::parse(value)) {
             (Some(order), Some(span)) if order != Order::Is => {
                 let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
@@ -171,13 +190,18 @@ fn order(rest: &str) -> (Option<Order>, &str) {
     (None, rest.strip_prefix(':').unwrap_or(rest))
 }
 
-fn example(name: &str) -> &'static str {
-    match name {
-        "class" => "class:Mailer*",
-        "queue" => "queue:low",
-        "jid" => "jid:b5de*",
-        "arg" => "arg:42",
-        "error" => "error:Timeout",
-        _ => "tag:import",
+fn example(name: &str, whole: bool) -> &'static str {
+    match (name, whole) {
+        ("class", false) => "class:Mailer*",
+        ("class", true) => "class=Mailer",
+        ("queue", false) => "queue:low",
+        ("queue", true) => "queue=low",
+        ("jid", false) => "jid:b5de*",
+        ("jid", true) => "jid=b5de70b63090decd6440fd9e",
+        ("arg", _) => "arg:42",
+        ("error", false) => "error:Timeout",
+        ("error", true) => "error=Timeout",
+        (_, false) => "tag:import",
+        (_, true) => "tag=import",
     }
 }

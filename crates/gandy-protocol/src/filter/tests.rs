@@ -41,6 +41,17 @@ fn terms_fit_what_they_name() {
         "error:*Timeout",
         "error:'no reply'",
         "error:\"*host\"",
+        "class=Mailer::Digest",
+        "class=\"Mailer::Digest\"",
+        "-class=Mailer",
+        "!class='Mailer*'",
+        "queue=low",
+        "jid=b5de70b63090decd6440fd9e",
+        "error=Net::ReadTimeout",
+        "-error=\"\"",
+        "-error=''",
+        "tag=import",
+        "tag='eu west'",
         "tag:import",
         "tag:imp*",
         "tag:'eu west'",
@@ -89,6 +100,22 @@ fn terms_do_not_fit_anything_else() {
         "arg:12345678901234567890124",
         "arg:'{\"a\":[1,\"xy\"]}'",
         "arg:x",
+        "class=Mailer",
+        "class=mailer::digest",
+        "class=Mailer*",
+        "class=\"Mailer::Diges?\"",
+        "-class=Mailer::Digest",
+        "queue=lo",
+        "queue=l?w",
+        "jid=b5de",
+        "jid=b5de*",
+        // Neither a part of the class nor the message.
+        "error=ReadTimeout",
+        "error='no reply from host'",
+        "error=*",
+        "error=\"\"",
+        "tag=imp*",
+        "tag=eu",
         "error:timeout",
         "error:Timeout*",
         "tag:imp",
@@ -121,10 +148,18 @@ fn a_wrapped_job_has_its_own_class_and_arguments() {
         "Welcome",
         "queue:default",
         "attempt=1",
+        "class=WelcomeJob",
+        "queue=default",
+        "error=\"\"",
     ] {
         assert!(fits(filter, WRAPPED), "{filter}");
     }
-    for filter in ["arg:0", "arg:j", "class:Welcome"] {
+    for filter in [
+        "arg:0",
+        "arg:j",
+        "class:Welcome",
+        "class=Sidekiq::ActiveJob::Wrapper",
+    ] {
         assert!(!fits(filter, WRAPPED), "{filter}");
     }
     // Only a wrapped job's envelope is opened.
@@ -134,7 +169,7 @@ fn a_wrapped_job_has_its_own_class_and_arguments() {
 
 #[test]
 fn what_a_job_does_not_say_fits_only_the_negation() {
-    for term in ["error:x", "tag:x", "arg:1"] {
+    for term in ["error:x", "tag:x", "arg:1", "error=x", "tag=x", "queue=x"] {
         assert!(!fits(term, BARE), "{term}");
         assert!(fits(&format!("-{term}"), BARE), "-{term}");
     }
@@ -161,7 +196,19 @@ fn wrong_filters_say_where_and_what_to_write() {
             "character 9: \"klass:B\": there is no term `klass`",
         ),
         ("class:", "such as class:Mailer*"),
-        ("queue=low", "compared with a colon: queue:low"),
+        ("class=", "such as class=Mailer"),
+        ("class=\"\"", "such as class=Mailer"),
+        ("tag=''", "such as tag=import"),
+        ("a error=", "character 3: \"error=\": write a value"),
+        ("-error=", "or error=\"\" for jobs without"),
+        ("error:\"\"", "such as error:Timeout"),
+        ("class='a b", "character 7: the quote ' is never closed"),
+        (
+            "queue>low",
+            "a colon, or with = for a whole text: queue:low or queue=low",
+        ),
+        ("arg=42", "compared with a colon: arg:42"),
+        ("klass=B", "there is no term `klass`; write class:"),
         ("age:1h", "write age>1h"),
         ("age>soon", "write age>1h"),
         ("age=1h", "write age>1h"),
@@ -183,7 +230,50 @@ fn it_is_shown_as_it_was_written() {
     );
 }
 
+#[test]
+fn a_job_has_no_error_where_none_is_named() {
+    let with = |more: &str| BARE.replace("\"x\"", &format!("\"x\"{more}"));
+    for (more, none) in [
+        ("", true),
+        (",\"error_class\":null", true),
+        (",\"error_class\":\"\"", true),
+        (",\"error_class\":5", true),
+        (",\"error_message\":\"of nobody\"", true),
+        (",\"error_class\":\" \"", false),
+        (",\"error_class\":\"*\"", false),
+    ] {
+        assert_eq!(fits("error=\"\"", &with(more)), none, "{more}");
+        assert_eq!(fits("-error=''", &with(more)), !none, "{more}");
+    }
+    assert!(fits("error=*", &with(",\"error_class\":\"*\"")));
+    assert!(fits("queue=default", BARE), "as queue: does");
+}
+
 proptest! {
+    #[test]
+    fn a_quoted_text_is_found_whole_and_nothing_else_is(
+        class in "[a-c*?:=\"'\\\\ \n\u{e9}-]{1,6}",
+        other in "[a-c*?:=\"'\\\\ \n\u{e9}-]{1,6}",
+        any in any::<String>(),
+    ) {
+        for class in [class.as_str(), any.as_str()] {
+            prop_assume!(!class.is_empty());
+            let job = |class: &str| {
+                let class = serde_json::to_string(class).unwrap();
+                format!(r#"{{"class":{class},"args":[],"jid":"1","error_class":{class},"tags":[{class}]}}"#)
+            };
+            let quoted = Filter::quoted(class);
+            let filter = format!("class={quoted} error={quoted} tag={quoted}");
+            prop_assert!(fits(&filter, &job(class)), "{filter}");
+            for name in ["class", "error", "tag"] {
+                let filter = format!("{name}={quoted}");
+                prop_assert_eq!(fits(&filter, &job(&other)), class == other, "{} {}", filter, other);
+                let negated = format!("-{filter}");
+                prop_assert!(!fits(&negated, &job(class)), "{}", negated);
+            }
+        }
+    }
+
     #[test]
     fn no_text_panics(filter in any::<String>(), near in "[a-z:<>='\" -]{0,20}", tail in any::<String>()) {
         let job = Payload::parse(PLAIN.as_bytes().to_vec()).unwrap();

@@ -23,7 +23,7 @@ pub use lives::{Member, Shown};
 pub use rights::{Basis, Rights};
 pub use role::Role;
 pub use shelf::{Browsed, Shelf};
-pub use vitals::{Tick, Vitals};
+pub use vitals::{Replica, Tick, Vitals};
 
 /// Commands in one pipeline at most.
 const PIPELINE: usize = 500;

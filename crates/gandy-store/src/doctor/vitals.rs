@@ -21,6 +21,17 @@ pub struct Vitals {
     pub snapshot_failed: bool,
     /// Its last write to the append-only file failed.
     pub append_failed: bool,
+    /// It is another server's copy.
+    pub replica: Option<Replica>,
+}
+
+/// How a replica hears from the server whose copy it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replica {
+    /// Whether it is connected to it.
+    pub linked: bool,
+    /// For how long it has not been, where it says so: its data are that old at least.
+    pub cut_off: Option<Duration>,
 }
 
 /// One look at the server's clock.
@@ -82,6 +93,11 @@ fn pairs(value: redis::Value) -> Vec<String> {
 }
 
 impl Vitals {
+    /// Without whether it is told to write snapshots.
+    pub(crate) fn of_info(info: &str) -> Self {
+        Self::read(info, None)
+    }
+
     fn read(info: &str, snapshots: Option<bool>) -> Self {
         let number = |name| info_field(info, name).and_then(|text| text.parse().ok());
         let failed = |name| info_field(info, name).is_some_and(|status| status == "err");
@@ -93,7 +109,26 @@ impl Vitals {
             snapshots,
             snapshot_failed: failed("rdb_last_bgsave_status"),
             append_failed: failed("aof_last_write_status"),
+            replica: Replica::read(info),
         }
+    }
+}
+
+impl Replica {
+    fn read(info: &str) -> Option<Self> {
+        // Valkey says `slave` too.
+        info_field(info, "role").filter(|role| role == "slave")?;
+        let linked = info_field(info, "master_link_status").is_some_and(|status| status == "up");
+        // -1 for one that has never been connected.
+        let seconds = || {
+            let text = info_field(info, "master_link_down_since_seconds")?;
+            text.parse::<u64>().ok()
+        };
+        let cut_off = match linked {
+            true => None,
+            false => seconds().map(Duration::from_secs),
+        };
+        Some(Self { linked, cut_off })
     }
 }
 
@@ -111,5 +146,20 @@ mod tests {
             (1_013_848, 2_097_152, Some(25_276_514_304))
         );
         assert!(vitals.snapshot_failed && !vitals.append_failed);
+        assert_eq!(vitals.replica, None);
+    }
+
+    #[test]
+    fn a_replica_says_whether_it_hears_from_its_primary() {
+        let read = |link: &str| Vitals::read(&format!("role:slave\r\n{link}"), None).replica;
+        let replica = |linked, seconds: Option<u64>| {
+            let cut_off = seconds.map(Duration::from_secs);
+            Some(Replica { linked, cut_off })
+        };
+        let since = "master_link_status:down\r\nmaster_link_down_since_seconds:";
+        assert_eq!(read("master_link_status:up\r\n"), replica(true, None));
+        assert_eq!(read(&format!("{since}90\r\n")), replica(false, Some(90)));
+        assert_eq!(read(&format!("{since}-1\r\n")), replica(false, None));
+        assert_eq!(Vitals::read("role:master\r\n", None).replica, None);
     }
 }

@@ -11,6 +11,7 @@ use std::str::FromStr;
 pub enum Code {
     ServerVersion,
     ClusterWithoutHashTag,
+    ReadOnlyReplica,
     EvictionPolicy,
     NoPersistence,
     AppendOnlyOff,
@@ -101,6 +102,11 @@ pub const CODES: &[CodeRow] = &[
         code: Code::ClusterWithoutHashTag, name: "cluster-without-hash-tag", severity: "error",
         means: "the server runs in cluster mode and the namespace has no hash tag: a job's keys lie in different slots, where no step can move it",
         remedy: "use a namespace with a hash tag everywhere, such as --namespace '{gandy}'", fix: None,
+    },
+    CodeRow {
+        code: Code::ReadOnlyReplica, name: "read-only-replica", severity: "error",
+        means: "the server is a replica of another one: what is pushed and done here is refused or lost, and what is shown is as old as its link",
+        remedy: "give the address of the primary, or of the sentinels; after a failover by hand: REPLICAOF NO ONE on the server that is to be it", fix: None,
     },
     CodeRow {
         code: Code::EvictionPolicy, name: "eviction-policy", severity: "error",

@@ -15,7 +15,7 @@ mod repair;
 
 pub use code::{CODES, Code, CodeRow};
 pub use finding::{Finding, Repair, Report, Severity, Subject, Unknown};
-pub use gandy_store::doctor::Role;
+pub use gandy_store::doctor::{Replica, Role};
 
 use gandy_protocol::Keys;
 use gandy_store::{Grave, Line, Server};

@@ -19,6 +19,8 @@ pub struct Process<'a> {
     beat_ms: Option<i64>,
     rss_kb: u64,
     rtt_us: u64,
+    lease_ms: Option<u64>,
+    classes: &'a [String],
     info: Option<&'a RawValue>,
     work: Vec<Work<'a>>,
 }
@@ -42,6 +44,8 @@ impl<'a> Process<'a> {
             beat_ms: process.beat_ms,
             rss_kb: process.rss_kb,
             rtt_us: process.rtt_us,
+            lease_ms: process.lease_ms,
+            classes: &process.classes,
             info: raw(&process.info),
             work: work
                 .map(|work| Work {

@@ -22,18 +22,17 @@ pub struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// A job at a place that has this word, with what `show` lets through of its payload. Of what is no job the first
-    /// `raw_max` bytes are shown.
+    /// A job at a place that has this word, with what `show` lets through of its payload, and `raw` of bytes that are no
+    /// job.
     #[must_use]
     pub fn of(
         job: &'a JobInfo,
         place: &'a str,
-        raw_max: usize,
         show: impl FnOnce(&'a Payload) -> Shown<'a>,
+        raw: impl FnOnce(&'a [u8]) -> String,
     ) -> Self {
         let payload = job.payload.as_ref().ok();
         let problem = job.payload.as_ref().err();
-        let head = &job.bytes[..job.bytes.len().min(raw_max)];
         Self {
             place,
             at_ms: job.at_ms,
@@ -45,7 +44,7 @@ impl<'a> Job<'a> {
             process: None,
             payload: payload.and_then(show),
             problem: problem.map(String::as_str),
-            raw: problem.map(|_| String::from_utf8_lossy(head).into_owned()),
+            raw: problem.map(|_| raw(&job.bytes)),
         }
     }
 

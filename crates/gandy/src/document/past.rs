@@ -81,21 +81,15 @@ impl<'a> From<&'a ClassMetrics> for Class<'a> {
     }
 }
 
-impl<'a> ClassTable<'a> {
-    /// Of those classes that fit.
-    #[must_use]
-    pub fn of(metrics: &'a Metrics, fits: impl Fn(&str) -> bool) -> Self {
-        let classes = metrics.classes.iter();
+impl<'a> From<&'a Metrics> for ClassTable<'a> {
+    fn from(metrics: &'a Metrics) -> Self {
         Self {
             from_ms: metrics.from_ms,
             to_ms: metrics.to_ms,
             step_s: metrics.step.as_secs(),
             left_out: metrics.left_out,
             marks: deploys(&metrics.marks),
-            classes: classes
-                .filter(|class| fits(&class.class))
-                .map(Class::from)
-                .collect(),
+            classes: metrics.classes.iter().map(Class::from).collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ use gandy_protocol::{
 };
 use gandy_store::{Executed, Mark, Width};
 
+use super::Pick;
 use crate::{Error, Inspect};
 
 const MINUTE_MS: i64 = 60_000;
@@ -31,9 +32,13 @@ pub struct Metrics {
     pub to_ms: i64,
     /// How long a step is.
     pub step: Duration,
-    /// The classes, the one with the most runs first.
+    /// Runs in each step, of all classes that fit: of those that are left out too.
+    pub series: Vec<u64>,
+    /// Failed runs in each step, of all classes that fit.
+    pub failure_series: Vec<u64>,
+    /// The classes that were picked, in the order that was asked for.
     pub classes: Vec<ClassMetrics>,
-    /// How many more classes ran.
+    /// How many more classes fit and ran.
     pub left_out: usize,
     /// The deploys in that time.
     pub marks: Vec<Mark>,
@@ -81,16 +86,11 @@ impl Window {
 }
 
 impl Inspect {
-    /// What the classes did: the `most` with the most runs, or this `class` alone.
+    /// What the classes did, all that fit together and those that are picked each.
     ///
     /// # Errors
     /// As [`Inspect::totals`].
-    pub async fn metrics(
-        &self,
-        window: Window,
-        class: Option<&str>,
-        most: usize,
-    ) -> Result<Metrics, Error> {
+    pub async fn metrics(&self, window: Window, pick: Pick<'_>) -> Result<Metrics, Error> {
         let now_ms = self.line.now_us().await? / 1000;
         let (width, count, step_ms) = window.steps();
         let last = now_ms - now_ms.rem_euclid(step_ms);
@@ -99,11 +99,8 @@ impl Inspect {
             .collect();
         let minutes: Vec<Minute> = starts.iter().map(|at| Minute::from_millis(*at)).collect();
         let executed = self.line.executed(width, &minutes).await?;
-        let mut classes = sum(&executed);
-        classes.retain(|metrics| class.is_none_or(|class| class == metrics.class));
-        let left_out = classes.len().saturating_sub(most);
-        classes.truncate(most);
-        for metrics in &mut classes {
+        let mut sums = sum(&executed, pick);
+        for metrics in &mut sums.classes {
             self.read_histograms(metrics, &starts, step_ms, now_ms)
                 .await?;
         }
@@ -120,8 +117,10 @@ impl Inspect {
             from_ms,
             to_ms: last + step_ms,
             step: Duration::from_millis(step_ms.unsigned_abs()),
-            classes,
-            left_out,
+            series: sums.series,
+            failure_series: sums.failure_series,
+            classes: sums.classes,
+            left_out: sums.left_out,
             marks,
         })
     }
@@ -165,8 +164,10 @@ impl Inspect {
         let steps: Vec<Minute> = (0..7)
             .map(|back| Minute::from_millis(now_ms - back * step_ms))
             .collect();
-        let classes = sum(&self.line.executed(width, &steps).await?);
-        Ok(classes
+        let executed = self.line.executed(width, &steps).await?;
+        let sums = sum(&executed, Pick::busiest(usize::MAX));
+        Ok(sums
+            .classes
             .into_iter()
             .filter_map(|metrics| {
                 let mean = Duration::from_secs_f64(metrics.mean_ms? / 1000.0);
@@ -176,68 +177,137 @@ impl Inspect {
     }
 }
 
-/// The classes of all steps, the one with the most runs first.
-fn sum(steps: &[HashMap<String, Executed>]) -> Vec<ClassMetrics> {
-    let mut sums: HashMap<&str, (Executed, Vec<u64>, Vec<u64>)> = HashMap::new();
+/// What all steps come to.
+#[derive(Debug)]
+struct Sums {
+    series: Vec<u64>,
+    failure_series: Vec<u64>,
+    classes: Vec<ClassMetrics>,
+    left_out: usize,
+}
+
+/// A line for each step is made for the picked classes only: ten thousand others over eight hours would be 80 MB of zeros.
+fn sum(steps: &[HashMap<String, Executed>], pick: Pick<'_>) -> Sums {
+    let fits = pick.classes.test();
+    // None: it does not fit, which is looked at once and not for each step.
+    let mut sums: HashMap<&str, Option<Executed>> = HashMap::new();
+    let (mut series, mut failure_series) = (vec![0_u64; steps.len()], vec![0_u64; steps.len()]);
     for (place, step) in steps.iter().enumerate() {
         for (class, executed) in step {
-            let (sum, series, failures) = sums.entry(class).or_insert_with(|| {
-                let none = || vec![0; steps.len()];
-                (Executed::default(), none(), none())
-            });
+            let sum = sums
+                .entry(class)
+                .or_insert_with(|| fits(class).then(Executed::default));
+            let Some(sum) = sum else { continue };
             sum.runs = sum.runs.saturating_add(executed.runs);
             sum.failures = sum.failures.saturating_add(executed.failures);
             sum.millis = sum.millis.saturating_add(executed.millis);
-            series[place] = executed.runs;
-            failures[place] = executed.failures;
+            series[place] = series[place].saturating_add(executed.runs);
+            failure_series[place] = failure_series[place].saturating_add(executed.failures);
         }
     }
-    let mut classes: Vec<ClassMetrics> = sums
+    let mut found: Vec<(&str, Executed)> = sums
         .into_iter()
-        .map(|(class, (sum, series, failure_series))| {
-            let well = sum.runs.saturating_sub(sum.failures);
-            ClassMetrics {
-                class: class.to_owned(),
-                runs: sum.runs,
-                failures: sum.failures,
-                mean_ms: (well > 0).then(|| sum.millis as f64 / well as f64),
-                p50_ms: None,
-                p95_ms: None,
-                p99_ms: None,
-                series,
-                failure_series,
-                histogram: Vec::new(),
-            }
-        })
+        .filter_map(|(class, sum)| Some((class, sum?)))
         .collect();
-    classes.sort_by(|a, b| (b.runs, &a.class).cmp(&(a.runs, &b.class)));
-    classes
+    pick.order.sort(&mut found);
+    let left_out = found.len().saturating_sub(pick.most);
+    found.truncate(pick.most);
+    Sums {
+        series,
+        failure_series,
+        classes: found
+            .into_iter()
+            .map(|(class, sum)| of_class(class, sum, steps))
+            .collect(),
+        left_out,
+    }
+}
+
+fn of_class(class: &str, sum: Executed, steps: &[HashMap<String, Executed>]) -> ClassMetrics {
+    let well = sum.runs.saturating_sub(sum.failures);
+    let line = |what: fn(&Executed) -> u64| {
+        let steps = steps.iter();
+        steps
+            .map(|step| step.get(class).map_or(0, what))
+            .collect::<Vec<u64>>()
+    };
+    ClassMetrics {
+        class: class.to_owned(),
+        runs: sum.runs,
+        failures: sum.failures,
+        mean_ms: (well > 0).then(|| sum.millis as f64 / well as f64),
+        p50_ms: None,
+        p95_ms: None,
+        p99_ms: None,
+        series: line(|executed| executed.runs),
+        failure_series: line(|executed| executed.failures),
+        histogram: Vec::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::{ClassOrder, Classes};
 
-    #[test]
-    fn failed_runs_are_no_part_of_the_mean_and_the_busiest_class_comes_first() {
+    fn steps() -> [HashMap<String, Executed>; 3] {
         let executed = |runs, failures, millis| Executed {
             runs,
             failures,
             millis,
         };
-        let steps = [
+        [
             HashMap::from([
                 ("A".to_owned(), executed(2, 1, 10)),
-                ("B".to_owned(), executed(9, 9, 0)),
+                ("B".to_owned(), executed(9, 0, 0)),
+                ("Ab".to_owned(), executed(1, 1, 0)),
             ]),
             HashMap::new(),
-            HashMap::from([("A".to_owned(), executed(1, 0, 30))]),
-        ];
-        let classes = sum(&steps);
-        assert_eq!((&*classes[0].class, classes[0].mean_ms), ("B", None));
-        assert_eq!((classes[1].runs, classes[1].failures), (3, 1));
-        assert_eq!(classes[1].mean_ms, Some(20.0));
-        assert_eq!(classes[1].series, [2, 0, 1]);
-        assert_eq!(classes[1].failure_series, [1, 0, 0]);
+            HashMap::from([
+                ("A".to_owned(), executed(1, 0, 30)),
+                ("Huge".to_owned(), executed(u64::MAX, u64::MAX, u64::MAX)),
+            ]),
+        ]
+    }
+
+    #[test]
+    fn failed_runs_are_no_part_of_the_mean_and_the_busiest_class_comes_first() {
+        let classes = sum(&steps(), Pick::busiest(9)).classes;
+        assert_eq!((&*classes[0].class, classes[0].mean_ms), ("Huge", None));
+        assert_eq!((&*classes[1].class, classes[1].mean_ms), ("B", Some(0.0)));
+        assert_eq!((classes[2].runs, classes[2].failures), (3, 1));
+        assert_eq!(classes[2].mean_ms, Some(20.0));
+        assert_eq!(classes[2].series, [2, 0, 1]);
+        assert_eq!(classes[2].failure_series, [1, 0, 0]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_gone_before_the_cut_and_what_is_cut_is_in_the_sum() {
+        let shown = |pick: Pick<'_>| {
+            let sums = sum(&steps(), pick);
+            let names = sums.classes.iter().map(|metrics| metrics.class.as_str());
+            let names = names.collect::<Vec<_>>().join(" ");
+            (names, sums.left_out, sums.series, sums.failure_series)
+        };
+        let ab = Pick {
+            classes: Classes::Containing("a"),
+            ..Pick::busiest(1)
+        };
+        assert_eq!(shown(ab), ("A".to_owned(), 1, vec![3, 0, 1], vec![2, 0, 0]));
+        let failing = Pick {
+            order: ClassOrder::Failures,
+            ..ab
+        };
+        assert_eq!(shown(failing).0, "Ab", "one of one before one of three");
+        assert_eq!(
+            shown(Pick::one("B")),
+            ("B".to_owned(), 0, vec![9, 0, 0], vec![0, 0, 0])
+        );
+        assert_eq!(
+            shown(Pick::one("b")),
+            (String::new(), 0, vec![0; 3], vec![0; 3])
+        );
+        let (_, left_out, series, _) = shown(Pick::busiest(0));
+        assert_eq!((left_out, series), (4, vec![12, 0, u64::MAX]));
     }
 }

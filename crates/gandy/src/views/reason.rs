@@ -332,7 +332,10 @@ fn hindrances<'a>(
 fn in_queue(facts: &Facts, payload: &Payload, queue: &str, ahead: u64, reasons: &mut Vec<Reason>) {
     let before = reasons.len();
     let able = hindrances(facts, payload, queue, reasons);
-    let slots: u64 = able.iter().map(|listener| listener.slots(queue)).sum();
+    let slots: u64 = able
+        .iter()
+        .map(|listener| listener.slots(queue))
+        .fold(0, u64::saturating_add);
     let mut busy: Vec<RunningJob> = able
         .iter()
         .flat_map(|listener| listener.busy(queue))
@@ -371,7 +374,8 @@ impl Listener {
     /// Slots that serve this queue.
     fn slots(&self, queue: &str) -> u64 {
         let serving = self.capsules.iter().filter(|capsule| capsule.serves(queue));
-        serving.map(|capsule| capsule.slots).sum()
+        let slots = serving.map(|capsule| capsule.slots);
+        slots.fold(0, u64::saturating_add)
     }
 
     /// What runs in the slots that serve this queue.

@@ -66,7 +66,7 @@ pub struct Sighting {
 pub struct JobReport {
     /// Its id.
     pub jid: String,
-    /// Every place where it was found.
+    /// Every place where it was found. Where several entries of one place have its id it is one of them.
     pub sightings: Vec<Sighting>,
     /// How its last run ended, where it was pushed with `gandy_notify` or cancelled, for an hour.
     pub outcome: Option<Ended>,
@@ -332,13 +332,13 @@ impl JobReport {
             }
             Err(error) => return Err(error.into()),
         };
-        for waits in found {
+        if let Some(waits) = found {
             let reason = match place {
                 Place::Dead => inspect.line.reason(&waits.entry.bytes).await?,
                 _ => None,
             };
             let Ok(payload) = Payload::parse(waits.entry.bytes) else {
-                continue;
+                return Ok(());
             };
             let whereabouts = match (waits.place, waits.entry.score) {
                 (Place::Queue(name), _) => Whereabouts::Queue {

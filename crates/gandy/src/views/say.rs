@@ -138,7 +138,7 @@ impl Reason {
                     .as_ref()
                     .map_or_else(String::new, |error| format!(" of {error}"));
                 format!(
-                    "it died {}{error}; gandy retry JID runs it again",
+                    "it died {}{error}, and runs again only if somebody retries it",
                     relative(*at_ms)
                 )
             }

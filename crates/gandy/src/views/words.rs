@@ -9,6 +9,20 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const YEAR: u64 = 365 * DAY;
 
+/// Whether a reader does not see this character as what it is, and a terminal may do something with it: control characters
+/// (C0, DEL, C1), marks that change the direction of text, separators, and characters without width, which make two names
+/// look like one. Whoever can push a job writes its class, arguments and error message.
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
 /// An instant as seen from now: `in 5 minutes`, `now`, `3 hours ago`.
 #[must_use]
 pub fn relative(at_ms: i64, now_ms: i64) -> String {

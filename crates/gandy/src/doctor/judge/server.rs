@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gandy_store::doctor::{Basis, Rights, Vitals};
+use gandy_store::doctor::{Basis, Replica, Rights, Vitals};
 
 use super::super::exam::{Clock, Exam};
 use super::super::{Code, Finding, Role, Severity};
@@ -48,6 +48,21 @@ fn state(vitals: &Vitals, hash_tag: bool, findings: &mut Vec<Finding>) {
     }
     if facts.cluster && !hash_tag {
         findings.push(one(Code::ClusterWithoutHashTag, Severity::Error));
+    }
+    if let Some(replica) = vitals.replica {
+        let words = match replica {
+            Replica { linked: true, .. } => "it is linked to its primary".to_owned(),
+            Replica { cut_off, .. } => cut_off.map_or_else(
+                || "it has never reached its primary: nobody knows how old its data are".to_owned(),
+                |for_so_long| {
+                    let seconds = for_so_long.as_secs();
+                    format!(
+                        "its primary has been out of reach for {seconds} s: its data are that old"
+                    )
+                },
+            ),
+        };
+        findings.push(one(Code::ReadOnlyReplica, Severity::Error).seen(words));
     }
     if let Some(policy) = facts
         .eviction
@@ -181,6 +196,7 @@ mod tests {
                 snapshots: Some(true),
                 snapshot_failed: false,
                 append_failed: false,
+                replica: None,
             }),
             clock: Some(Clock {
                 round_trip: Duration::from_micros(200),
@@ -227,6 +243,13 @@ mod tests {
             with(|v| v.facts.cluster = true),
             [(Code::ClusterWithoutHashTag, Error)]
         );
+        let replica = |v: &mut Vitals| {
+            v.replica = Some(Replica {
+                linked: true,
+                cut_off: None,
+            });
+        };
+        assert_eq!(with(replica), [(Code::ReadOnlyReplica, Error)]);
         assert_eq!(
             with(|v| v.facts.eviction = Some("allkeys-lru".into())),
             [(Code::EvictionPolicy, Error)]
