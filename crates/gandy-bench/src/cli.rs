@@ -17,9 +17,9 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Measures.
     Run(Run),
-    /// Writes plots and tables into docs/benchmarks from the files of earlier runs.
+    /// Writes results, plots and tables into docs/benchmarks from the files of earlier runs.
     Render {
-        /// As `--json` wrote them; the rows of the first come first.
+        /// As `--json` wrote them; the rows of the first come first, and the same case of a later one takes its place.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -62,7 +62,8 @@ pub(crate) struct Run {
     /// Small numbers, once, without an append-only file: to see a change, not to publish.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only these works; all when left out.
+    /// Only these works; all when left out: drain, sleep1, compute1, sleep10, push, push64, bulk, pickup, proxy, fail,
+    /// promote, growth, idle-fleet, memory, dashboard, dashboard-live.
     #[arg(long, value_delimiter = ',', value_name = "WORK,…")]
     pub(crate) work: Vec<String>,
     /// Only these contenders; all when left out.
@@ -83,4 +84,22 @@ pub(crate) struct Run {
     /// What Redis writes to disk, each a condition of its own; `none` with --quick, else both.
     #[arg(long, value_delimiter = ',', value_name = "none,aof")]
     pub(crate) persistence: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn help_names_every_work_in_its_order() {
+        let mut command = Cli::command();
+        let run = command.find_subcommand_mut("run");
+        let help = run.map(|run| run.render_long_help().to_string());
+        let help = help.unwrap_or_default();
+        let words: Vec<&str> = help.split_whitespace().collect();
+        let names: Vec<&str> = crate::work::ALL.iter().map(|work| work.name).collect();
+        let listed = names.join(", ");
+        assert!(words.join(" ").contains(&listed), "{help}\nlacks: {listed}");
+    }
 }

@@ -109,6 +109,7 @@ async fn work(order: &Order) -> Result<()> {
         .handler::<Noop, _>(Idle)
         .handler_fn("Sleep1", nap(1))
         .handler_fn("Sleep10", nap(10))
+        .handler_fn("Sleep1000", nap(1_000))
         .handler_fn("Compute1", move |_: (u64, String), _: Context| {
             let watch = Arc::clone(&computing);
             async move {

@@ -82,7 +82,13 @@ fn apart(a: Option<f64>, b: Option<f64>) -> Option<f64> {
 /// The goals as a Markdown table; a goal whose rows are not in the run is left out.
 pub(crate) fn table(results: &Results) -> String {
     let run = Run(results);
-    let lines = [drains(&run), pushes(&run), times(&run), grown(&run)];
+    let lines = [
+        drains(&run),
+        pushes(&run),
+        times(&run),
+        grown(&run),
+        looked_at(&run),
+    ];
     let mut text = String::from("| what | goal | measured | reached |\n|---|---|---|---|\n");
     for line in lines.into_iter().flatten().flatten() {
         let reached = if line.reached { "yes" } else { "no" };
@@ -262,6 +268,32 @@ fn grown(run: &Run<'_>) -> Vec<Option<Line>> {
             "producer above its baseline, MB",
             2.0,
             memory("64 producers"),
+        ),
+    ]
+}
+
+fn looked_at(run: &Run<'_>) -> Vec<Option<Line>> {
+    // A quick run has fewer.
+    let whole = |work| {
+        let row = run.gandy(work);
+        row.filter(|row| row.conditions.queued >= 1_000_000)
+    };
+    let (pages, live) = (whole("dashboard-pages"), whole("dashboard-live"));
+    vec![
+        most(
+            "dashboard, slowest page with 1,000,000 in retry, ms",
+            5.0,
+            pages.and_then(|row| row.median),
+        ),
+        most(
+            "dashboard, first visit compressed, KB",
+            60.0,
+            more(pages, "first_load_kb"),
+        ),
+        most(
+            "dashboard that nobody looks at, commands",
+            0.0,
+            more(live, "commands_while_nobody_looks"),
         ),
     ]
 }

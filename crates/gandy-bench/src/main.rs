@@ -6,18 +6,21 @@
 //!   environment in `order`; peers are folders in `contenders/`. `payload`, `task`: what all of them write and do;
 //!   `told`: what they answer; `meter`: what ours measure of themselves.
 //! * `stage`: one measurement's place: `server` (Redis), `child`, `probe` and `pending` (looks at Redis), `usage` (at
-//!   processes), `resp` (the client of all that), `proxy`.
+//!   processes), `resp` (the client of all that), `proxy`; `dashboard` (`gandy web`) and `http` (who looks at it).
 //! * `instructions`: what valgrind counts.
-//! * `table`, `goals`, `plot`, `page`, `json`, `machine`: what is printed and kept.
+//! * `table`, `figures`, `goals`, `plot`, `page`, `json`, `machine`: what is printed and kept.
 
 mod bench;
 mod case;
 mod child;
 mod cli;
 mod contender;
+mod dashboard;
+mod figures;
 mod floor;
 mod gandy_role;
 mod goals;
+mod http;
 mod instructions;
 mod json;
 mod machine;
@@ -98,7 +101,7 @@ fn measure(run: cli::Run) -> Result<()> {
         },
         repeat: run.repeat.unwrap_or(if run.quick { 1 } else { 5 }).max(1),
         json: run.json,
-        command: std::env::args().skip(2).collect::<Vec<_>>().join(" "),
+        command: command(std::env::args().skip(2)),
     };
     let results = bench.run()?;
     println!(
@@ -108,11 +111,29 @@ fn measure(run: cli::Run) -> Result<()> {
         table::tables(&results)
     );
     if run.record || whole {
-        let folder = machine::docs();
-        json::write(&folder.join("results.json"), &results)?;
-        page::record(&folder, &results)?;
+        keep(&results)?;
     }
     Ok(())
+}
+
+/// How it was called, but for where somebody kept the results.
+fn command(mut args: impl Iterator<Item = String>) -> String {
+    let mut words = Vec::new();
+    while let Some(word) = args.next() {
+        if word == "--json" {
+            args.next();
+        } else if !word.starts_with("--json=") {
+            words.push(word);
+        }
+    }
+    words.join(" ")
+}
+
+/// Into docs/benchmarks.
+fn keep(results: &Results) -> Result<()> {
+    let folder = machine::docs();
+    json::write(&folder.join("results.json"), results)?;
+    page::record(&folder, results)
 }
 
 fn render(files: &[PathBuf]) -> Result<()> {
@@ -121,13 +142,10 @@ fn render(files: &[PathBuf]) -> Result<()> {
         let results = json::read(file)?;
         match &mut all {
             None => all = Some(results),
-            Some(all) => {
-                all.rows.extend(results.rows);
-                all.command += &format!(" && scripts/bench {}", results.command);
-            }
+            Some(all) => all.add(results),
         }
     }
-    all.map_or(Ok(()), |results| page::record(&machine::docs(), &results))
+    all.map_or(Ok(()), |results| keep(&results))
 }
 
 fn works(names: &[String]) -> Result<Vec<Work>> {
@@ -154,4 +172,20 @@ fn persistence(names: &[String], quick: bool) -> Result<Vec<Persistence>> {
         None => bail!("--persistence {name}: it must be none or aof"),
     };
     names.iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_somebodys_is_no_part_of_the_command() {
+        let said = ["--quick", "--json", "/tmp/a.json", "--work", "drain"];
+        assert_eq!(
+            command(said.map(str::to_owned).into_iter()),
+            "--quick --work drain"
+        );
+        let said = ["--json=/tmp/a.json", "--quick"];
+        assert_eq!(command(said.map(str::to_owned).into_iter()), "--quick");
+    }
 }

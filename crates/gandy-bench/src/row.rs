@@ -72,9 +72,32 @@ pub(crate) struct Row {
     /// Why there are no figures, or fewer than asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) skipped: Option<String>,
+    /// Where and how, if not in the run that the results name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) measured: Option<String>,
     /// More figures (medians).
     #[serde(flatten)]
     pub(crate) more: BTreeMap<String, f64>,
+}
+
+impl Results {
+    /// Adds the rows of another run; those that were measured again take the place of the old ones.
+    pub(crate) fn add(&mut self, other: Results) {
+        let elsewhere = other.machine != self.machine;
+        if !elsewhere {
+            self.command += &format!(" && scripts/bench {}", other.command);
+        }
+        let measured = format!("{}, `scripts/bench {}`", other.machine, other.command);
+        for mut row in other.rows {
+            if elsewhere {
+                row.measured.get_or_insert_with(|| measured.clone());
+            }
+            match self.rows.iter_mut().find(|old| old.is_again(&row)) {
+                Some(old) => *old = row,
+                None => self.rows.push(row),
+            }
+        }
+    }
 }
 
 /// The middle one; of an even number the mean of the two in the middle.
@@ -134,8 +157,18 @@ impl Row {
             guarantee: who.guarantee.clone(),
             note: who.note.clone(),
             skipped: None,
+            measured: None,
             more,
         }
+    }
+
+    /// Whether both tell of the same, measured twice; how many jobs lasted for a while may differ.
+    fn is_again(&self, other: &Row) -> bool {
+        let of = |row: &Row| Conditions {
+            queued: 0,
+            ..row.conditions.clone()
+        };
+        self.contender == other.contender && self.work == other.work && of(self) == of(other)
     }
 
     /// A row without figures.
@@ -177,6 +210,40 @@ mod tests {
         };
         sample.note("reads_per_job", worker / 10.0);
         sample
+    }
+
+    #[test]
+    fn what_is_measured_again_takes_the_place_of_the_old() {
+        let who = Contender::gandy().unwrap();
+        let run = |machine: &str, works: [&'static str; 2], value| Results {
+            machine: machine.into(),
+            command: format!("--json {value}"),
+            rows: works
+                .map(|work| {
+                    let case = Case::new(work, |_, _| Ok(Sample::default()));
+                    Row::new(&who, &case, &[sample(value, 1.0)])
+                })
+                .into(),
+        };
+        let mut results = run("today", ["drain", "push"], 1.0);
+        results.add(run("today", ["push", "bulk"], 2.0));
+        results.add(run("tomorrow", ["bulk", "fail"], 3.0));
+        let rows: Vec<(&str, Option<f64>, Option<&str>)> = results
+            .rows
+            .iter()
+            .map(|row| (&*row.work, row.median, row.measured.as_deref()))
+            .collect();
+        let later = Some("tomorrow, `scripts/bench --json 3`");
+        assert_eq!(
+            rows,
+            [
+                ("drain", Some(1.0), None),
+                ("push", Some(2.0), None),
+                ("bulk", Some(3.0), later),
+                ("fail", Some(3.0), later),
+            ]
+        );
+        assert_eq!(results.command, "--json 1 && scripts/bench --json 2");
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl Stage {
         self.server.dir().join(name)
     }
 
-    fn log(&mut self, name: &str) -> PathBuf {
+    /// A file of this measurement for what a child writes.
+    pub(crate) fn log(&mut self, name: &str) -> PathBuf {
         self.children += 1;
         self.file(&format!("{name}-{}.log", self.children))
     }

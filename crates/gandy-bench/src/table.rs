@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::figures;
 use crate::row::{Results, Row};
 
 /// What shares a table: a work under conditions.
@@ -84,7 +85,10 @@ pub(crate) fn tables(results: &Results) -> String {
         let rows = group.rows(results);
         format!("### {}\n\n{}\n", group.title(), table(&rows))
     };
-    Group::all(results).into_iter().map(one).collect()
+    let mut groups = Group::all(results);
+    groups.retain(|group| !figures::is_here(&group.work));
+    let compared: String = groups.into_iter().map(one).collect();
+    compared + &figures::dashboard(results)
 }
 
 /// One table.

@@ -11,6 +11,8 @@ pub(crate) enum Task {
     Sleep1,
     /// Sleeps 10 ms.
     Sleep10,
+    /// Sleeps 1 s; only a worker of Gandy's is told so, for who looks at it.
+    Sleep1000,
     /// Burns 1 ms of CPU.
     Compute1,
     /// Notes how long ago its push began.
@@ -20,10 +22,11 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    const ALL: [Task; 6] = [
+    const ALL: [Task; 7] = [
         Task::Noop,
         Task::Sleep1,
         Task::Sleep10,
+        Task::Sleep1000,
         Task::Compute1,
         Task::Latency,
         Task::Fail,
@@ -35,6 +38,7 @@ impl Task {
             Task::Noop => "noop",
             Task::Sleep1 => "sleep1",
             Task::Sleep10 => "sleep10",
+            Task::Sleep1000 => "sleep1000",
             Task::Compute1 => "compute1",
             Task::Latency => "latency",
             Task::Fail => "fail",
@@ -47,6 +51,7 @@ impl Task {
             Task::Noop => "Noop",
             Task::Sleep1 => "Sleep1",
             Task::Sleep10 => "Sleep10",
+            Task::Sleep1000 => "Sleep1000",
             Task::Compute1 => "Compute1",
             Task::Latency => "Latency",
             Task::Fail => "Fail",
@@ -58,7 +63,7 @@ impl Task {
         match Self::ALL.into_iter().find(|task| task.name() == name) {
             Some(task) => Ok(task),
             None => bail!(
-                "WORK is {name:?}; it must be one of noop, sleep1, sleep10, compute1, latency, fail"
+                "WORK is {name:?}; it must be one of noop, sleep1, sleep10, sleep1000, compute1, latency, fail"
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! The works: what is measured, for whom, and how it is measured once. One file for each kind.
 
+mod dashboard;
 mod drain;
 mod fail;
 mod fleet;
@@ -57,4 +58,6 @@ pub(crate) const ALL: &[Work] = &[
     growth::GROWTH,
     fleet::FLEET,
     memory::MEMORY,
+    dashboard::DASHBOARD,
+    dashboard::LIVE,
 ];

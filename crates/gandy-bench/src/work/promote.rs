@@ -129,13 +129,13 @@ fn longest(stage: &mut Stage) -> Result<f64> {
 }
 
 /// A PING each millisecond on a connection of its own: what any other client of this Redis sees.
-struct Pulse {
+pub(super) struct Pulse {
     stop: Arc<AtomicBool>,
     pings: JoinHandle<Result<Vec<f64>>>,
 }
 
 impl Pulse {
-    fn start(address: &str) -> Result<Self> {
+    pub(super) fn start(address: &str) -> Result<Self> {
         let mut conn = Conn::connect(address)?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -154,7 +154,7 @@ impl Pulse {
     }
 
     /// How long each took, the shortest first.
-    fn stop(self) -> Result<Vec<f64>> {
+    pub(super) fn stop(self) -> Result<Vec<f64>> {
         self.stop.store(true, Ordering::Release);
         match self.pings.join() {
             Ok(pings) => pings,
