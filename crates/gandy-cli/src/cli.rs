@@ -250,14 +250,14 @@ mod tests {
     #[test]
     fn a_negated_term_is_no_flag() {
         let words = [
-            "gandy", "jobs", "retry", "-class:A", "-age>1h", "--limit", "3", "-h",
+            "gandy", "jobs", "retry", "-class:A", "-class=A", "-age>1h", "--limit", "3", "-h",
         ];
         let read: Vec<_> = negations(words.map(OsString::from).to_vec());
         let read: Vec<_> = read.iter().map(|word| word.to_str().unwrap()).collect();
         assert_eq!(
             read,
             [
-                "gandy", "jobs", "retry", "!class:A", "!age>1h", "--limit", "3", "-h"
+                "gandy", "jobs", "retry", "!class:A", "!class=A", "!age>1h", "--limit", "3", "-h"
             ]
         );
         let push = ["gandy", "push", "A", "-age>1h"]

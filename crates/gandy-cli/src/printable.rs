@@ -3,17 +3,7 @@
 
 use std::fmt::Write;
 
-/// Whether a terminal would do something with it other than show it: control characters (C0, DEL, C1), marks that
-/// change the direction of text, separators, and characters without width, which make two names look like one.
-fn acts(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-        )
-}
+use gandy::views::words::is_unseen as acts;
 
 /// The text with every such character written as an escape: `\n`, `\t`, `\r`, else `\u{1b}`.
 pub(crate) fn printable(text: &str) -> String {

@@ -90,7 +90,7 @@ fn it_serves_until_it_is_told_to_end_and_logs_who_acted() {
     assert_eq!(get(&address, "/", "").0, "401");
     let bearer = "Authorization: Bearer a-long-and-random-token\r\n";
     let (status, page) = get(&address, "/", bearer);
-    assert!(status == "200" && page.contains("Runs a second"), "{page}");
+    assert!(status == "200" && page.contains("Jobs a second"), "{page}");
     let mut stream = TcpStream::connect(&address).unwrap();
     write!(
         stream,

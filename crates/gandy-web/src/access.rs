@@ -56,6 +56,8 @@ pub(crate) struct Known {
 pub(crate) enum Denied {
     /// Without credentials only this machine is answered, under its own name.
     Host,
+    /// The same, and somebody else's request was handed on to this machine.
+    Proxy,
     /// No credentials, or wrong ones.
     Credentials,
     /// The application's own check said no.
@@ -104,12 +106,18 @@ impl Access {
         }
     }
 
+    /// Whether a request is let in by a secret that it shows.
+    pub(crate) fn asks_for_secrets(&self) -> bool {
+        matches!(self.way, Way::Credentials(_))
+    }
+
     pub(crate) fn check(&self, parts: &Parts) -> Result<Known, Denied> {
         let known = |role, name: &str| Known {
             role,
             name: name.to_owned(),
         };
         match &self.way {
+            Way::Loopback if came_by_proxy(&parts.headers) => Err(Denied::Proxy),
             Way::Loopback if is_this_machine(&parts.headers) => {
                 Ok(known(Role::Operator, "this machine"))
             }
@@ -141,6 +149,19 @@ impl fmt::Debug for Access {
             Way::Hook(_) => f.write_str("Access::by(…)"),
         }
     }
+}
+
+/// A proxy in front may well ask under the name `localhost` (nginx does by default), for whoever is behind it.
+fn came_by_proxy(headers: &HeaderMap) -> bool {
+    [
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-real-ip",
+        "forwarded",
+        "via",
+    ]
+    .iter()
+    .any(|name| headers.contains_key(*name))
 }
 
 fn is_this_machine(headers: &HeaderMap) -> bool {
@@ -281,6 +302,11 @@ impl fmt::Debug for Credentials {
             .field("entries", &self.entries.len())
             .finish_non_exhaustive()
     }
+}
+
+/// As whom a request wants to be let in; none with a bare token.
+pub(crate) fn claimed(headers: &HeaderMap) -> Option<String> {
+    shown(headers)?.0
 }
 
 /// User and secret of a request.

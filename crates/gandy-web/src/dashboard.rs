@@ -10,13 +10,13 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::access::Access;
 use crate::assets::Assets;
-use crate::guard::GUESSES;
+use crate::gate::Gate;
 use crate::live::Live;
 use crate::notice::Notices;
 use crate::redact::Redaction;
 use crate::router;
 use crate::runs::Runs;
-use crate::state::{App, Shared};
+use crate::state::{App, HUNTS, Shared};
 use crate::watch::Watch;
 
 /// Sooner than this nothing new is to be seen.
@@ -151,21 +151,31 @@ impl DashboardBuilder {
             redaction: self.redaction,
             every: self.poll,
             prefix: self.prefix,
-            token: token()?,
-            guesses: Semaphore::new(GUESSES),
+            token: drawn::<16>()?
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            gate: Gate::default(),
+            hunts: Semaphore::new(HUNTS),
             assets: Assets::new(),
             live: Live::default(),
-            notices: Notices::default(),
-            runs: Runs::default(),
+            notices: Notices::new(number()?),
+            runs: Runs::new(number()?),
             client: OnceCell::new(),
         };
         Ok(Dashboard { app: Arc::new(app) })
     }
 }
 
-fn token() -> Result<String, Error> {
-    let mut bytes = [0_u8; 16];
+/// So many random bytes.
+fn drawn<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::Config(format!("no random numbers: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes)
+}
+
+/// One that a program in a browser takes exactly, with room to count on from there.
+fn number() -> Result<u64, Error> {
+    Ok(u64::from_le_bytes(drawn()?) >> 12)
 }

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use gandy::views::Cancelled;
+use gandy::views::{Cancelled, Explanation, Reason};
 use gandy::{Act, Error, JobInfo, Place};
 
 use crate::audit;
 use crate::frame::Visitor;
-use crate::param::Params;
+use crate::page::entries;
+use crate::param::{JID_MAX, Params};
 use crate::problem::{Outcome, Problem};
 use crate::runs::word;
 use crate::spot::{Spot, place_word};
@@ -17,8 +18,6 @@ use crate::state::Shared;
 
 /// A stop of a run is waited for.
 const CANCEL: Duration = Duration::from_secs(3);
-/// An id longer than this is nobody's.
-const JID_MAX: usize = 500;
 
 /// What became of an act on one job.
 pub(crate) enum Fate {
@@ -39,10 +38,19 @@ pub(crate) async fn carry_out(
     let Some(job) = find(app, place, jid, form).await? else {
         return Ok(Fate::Gone);
     };
+    if let Ok(payload) = &job.payload
+        && payload.jid() != jid
+        && jid != "-"
+    {
+        return Err(Problem::param(
+            "entry",
+            "is another job than the path names; load its page anew",
+        ));
+    }
     let path = place_word(place);
     match app.inspect.act(&job, act).await {
         Ok(true) => {
-            audit::done(visitor, word(act), &format!("{path} {jid}"), 1);
+            audit::picked(visitor, word(act), &path, &[name(&job)]);
             Ok(Fate::Done)
         }
         Ok(false) => Ok(Fate::Gone),
@@ -54,6 +62,14 @@ pub(crate) async fn carry_out(
     }
 }
 
+/// What a job is called in the log: its id, or where it has none that can be read the digest of its bytes.
+pub(crate) fn name(job: &JobInfo) -> String {
+    match &job.payload {
+        Ok(payload) => payload.jid().to_owned(),
+        Err(_) => job.digest(),
+    }
+}
+
 /// By its address, or by its id where it was found by a search; either way only these very bytes.
 async fn find(app: &Shared, place: &Place, jid: &str, form: &Params) -> Outcome<Option<JobInfo>> {
     let spot: Spot = form.need("entry")?.parse()?;
@@ -62,6 +78,27 @@ async fn find(app: &Shared, place: &Place, jid: &str, form: &Params) -> Outcome<
     }
     let found = app.inspect.find_in(place, jid).await?;
     Ok(found.filter(|job| spot.is(job)))
+}
+
+/// Reasons repeat the last error: without its message where a rule hides that.
+pub(crate) fn without_messages(app: &Shared, explanation: &mut Explanation) {
+    let Some(sighting) = explanation.report.sightings.first() else {
+        return;
+    };
+    let payload = &sighting.payload;
+    if !app
+        .redaction
+        .of(payload.class(), payload.display_class())
+        .error
+    {
+        return;
+    }
+    let class = entries::text(payload, "error_class");
+    for reason in &mut explanation.reasons {
+        if let Reason::Retrying { error, .. } | Reason::Dead { error, .. } = reason {
+            error.clone_from(&class);
+        }
+    }
 }
 
 /// Tells a run to stop.

@@ -75,6 +75,8 @@ pub(crate) struct Item {
     /// What `g` and this key go to.
     pub(crate) key: &'static str,
     pub(crate) here: bool,
+    /// What the number is of.
+    pub(crate) counts: &'static str,
     /// Short, and whole for who points at it.
     pub(crate) count: Option<(String, String)>,
 }
@@ -100,11 +102,16 @@ pub(crate) struct Frame {
     pub(crate) namespace: String,
     /// What to tell about Redis.
     pub(crate) away: Option<Away>,
+    /// Where the server is a replica: how old what stands here may be.
+    pub(crate) replica: String,
     /// What `live` sends for this page; empty: nothing.
     pub(crate) live: String,
     /// What an act before this page came to.
     pub(crate) notice: Option<Notice>,
+    /// By Redis' clock, by which jobs are due.
     pub(crate) now_ms: i64,
+    pub(crate) now_iso: String,
+    pub(crate) now_clock: String,
 }
 
 /// Redis does not answer.
@@ -133,7 +140,9 @@ impl Frame {
     ) -> Self {
         let base = &visitor.base;
         let asset = |name: &str| format!("{base}/assets/{name}");
-        let now_ms = words::now_ms();
+        let ahead_ms = glance.map_or(0, |glance| glance.survey.clock_ahead_ms);
+        let now = words::When::new(words::now_ms() - ahead_ms, 0);
+        let now_ms = now.at_ms;
         let away = glance.err().map(|problem| Away {
             title: problem.title.clone(),
             detail: problem.detail.clone(),
@@ -143,7 +152,7 @@ impl Frame {
                 .map(|since| words::When::new(since, now_ms)),
         });
         Self {
-            title: title.into(),
+            title: words::clipped(&title.into(), 200),
             base: base.clone(),
             home: visitor.home(),
             theme: visitor.theme,
@@ -162,9 +171,12 @@ impl Frame {
             server: app.inspect.address().to_owned(),
             namespace: app.namespace.clone(),
             away,
+            replica: replica(glance.ok()),
             live: String::new(),
             notice: None,
             now_ms,
+            now_iso: now.iso,
+            now_clock: now.clock,
         }
     }
 
@@ -181,6 +193,24 @@ impl Frame {
     }
 }
 
+fn replica(glance: Option<&Glance>) -> String {
+    let server = glance.and_then(|glance| glance.survey.server.as_ref());
+    match server.and_then(|server| server.replica.as_ref()) {
+        None => String::new(),
+        Some(replica) if replica.linked => {
+            "This Redis is a replica: acts are refused, and numbers are as old as its copy."
+                .to_owned()
+        }
+        Some(replica) => format!(
+            "This Redis is a replica that has lost its primary{}: what stands here is of then.",
+            match replica.cut_off {
+                Some(span) => format!(" {} ago", words::span_of(span)),
+                None => String::new(),
+            }
+        ),
+    }
+}
+
 fn items(tab: Tab, glance: Option<&Glance>) -> Vec<Item> {
     let survey = glance.map(|glance| &glance.survey);
     let count = |number: Option<u64>| number.map(|it| (words::short(it), words::grouped(it)));
@@ -190,12 +220,25 @@ fn items(tab: Tab, glance: Option<&Glance>) -> Vec<Item> {
         icon,
         key,
         here: here == tab,
+        counts: match here {
+            Tab::Queues => "waiting",
+            Tab::Busy => "running",
+            _ => "jobs",
+        },
         count: count(number),
     };
+    let more = glance.map_or("", Glance::more);
     let waiting = survey.map(|it| it.queues.iter().map(|queue| queue.size).sum());
     vec![
         item(Tab::Overview, "/", "Overview", "overview", "o", None),
-        item(Tab::Queues, "/queues", "Queues", "queues", "q", waiting),
+        {
+            let mut queues = item(Tab::Queues, "/queues", "Queues", "queues", "q", waiting);
+            if let Some((short, whole)) = &mut queues.count {
+                short.push_str(more);
+                whole.push_str(more);
+            }
+            queues
+        },
         item(
             Tab::Busy,
             "/busy",

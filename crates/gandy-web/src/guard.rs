@@ -3,6 +3,7 @@
 //!
 //! Not here: which secrets are right (`access`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -11,11 +12,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, reques
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::access::{Denied, Known, Role};
+use crate::access::{self, Denied, Known, Role};
 use crate::assets::{gzip, takes_gzip};
+use crate::audit;
 use crate::frame::Visitor;
+use crate::gate::{Caller, Full};
 use crate::page::trouble;
 use crate::param::Params;
 use crate::problem::Problem;
@@ -23,12 +27,10 @@ use crate::state::{App, Shared};
 
 /// A longer body is not read: a form has some kilobytes, and a job that is pushed by JSON a megabyte at most.
 const BODY_MAX: usize = (1 << 20) + (64 << 10);
+/// For it to come: who sends a byte now and then keeps a connection from others.
+const BODY: Duration = Duration::from_secs(10);
 /// Shorter answers are not worth compressing.
 const GZIP_MIN: usize = 1_000;
-/// For so long the answer to wrong credentials is kept back.
-const GUESS: Duration = Duration::from_millis(500);
-/// So many are kept back at once.
-pub(crate) const GUESSES: usize = 16;
 /// The field of a form, and the header of a script, that carries the page's token.
 pub(crate) const TOKEN: &str = "_token";
 const TOKEN_HEADER: &str = "x-gandy-token";
@@ -51,14 +53,18 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let (wants, json) = (takes_gzip(&parts.headers), is_api(&parts.uri));
     let response = match admitted(&app, parts, body, &base).await {
         Ok((visitor, request)) => {
+            let acts = !is_reading(request.method());
             let response = next.run(request).await;
+            if acts {
+                app.watch.forget();
+            }
             match problem(&response) {
-                Some(problem) => trouble::answer(&app, &visitor, &problem, json).await,
+                Some(problem) => trouble::answer(&app, &visitor, &problem, json, acts).await,
                 None => response,
             }
         }
         Err(Refusal { problem, bare }) => match json {
-            true => trouble::answer(&app, &stranger, &problem, true).await,
+            true => trouble::answer(&app, &stranger, &problem, true, true).await,
             // Who is not let in sees no number either.
             false => trouble::bare(&problem, bare),
         },
@@ -88,15 +94,8 @@ async fn admitted(
     body: Body,
     base: &str,
 ) -> Result<(Visitor, Request), Refusal> {
-    let known = match app.access.check(&parts) {
-        Ok(known) => known,
-        Err(why) => {
-            if why == Denied::Credentials && parts.headers.contains_key(header::AUTHORIZATION) {
-                guessed(app).await?;
-            }
-            return Err(denied(why));
-        }
-    };
+    foreign(&parts)?;
+    let known = known(app, &parts).await?;
     let acts = !is_reading(&parts.method);
     let body = match acts {
         true => read(body).await?,
@@ -126,19 +125,29 @@ async fn admitted(
     Ok((visitor, Request::from_parts(parts, Body::from(body))))
 }
 
-/// Who guesses is answered late, and of many who guess at once most without being asked to wait: right secrets are looked at
-/// all the same, so that nobody is locked out.
-async fn guessed(app: &Shared) -> Result<(), Problem> {
-    let Ok(_place) = app.guesses.try_acquire() else {
-        return Err(Problem::new(
+/// Who it is. A secret that is shown passes the gate.
+async fn known(app: &Shared, parts: &Parts) -> Result<Known, Refusal> {
+    let caller = parts.extensions.get::<Arc<Caller>>();
+    let secret = parts.headers.get(header::AUTHORIZATION);
+    let Some(secret) = secret.filter(|_| app.access.asks_for_secrets()) else {
+        return app.access.check(parts).map_err(denied);
+    };
+    let shown = Sha256::digest(secret.as_bytes()).into();
+    let look = || app.access.check(parts);
+    match app.gate.pass(caller.map(Arc::as_ref), shown, look).await {
+        Ok(Ok(known)) => Ok(known),
+        Ok(Err(why)) => {
+            let from = caller.map(|caller| caller.address.to_string());
+            audit::stranger(access::claimed(&parts.headers).as_deref(), from.as_deref());
+            Err(denied(why))
+        }
+        Err(Full) => Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "Too many wrong credentials",
-            "wait a little",
-        ));
-    };
-    tracing::warn!(target: "gandy::audit", "wrong credentials");
-    tokio::time::sleep(GUESS).await;
-    Ok(())
+            "others are guessing at secrets; yours were not looked at. Wait a little",
+        )
+        .into()),
+    }
 }
 
 fn denied(denied: Denied) -> Refusal {
@@ -156,18 +165,29 @@ fn denied(denied: Denied) -> Refusal {
         )
         .and("Open http://localhost and the port, or start the dashboard with credentials.")
         .into(),
+        Denied::Proxy => Problem::forbidden(
+            "a proxy handed this request on, and without credentials only this machine itself is answered",
+        )
+        .and("Start the dashboard with credentials.")
+        .into(),
         Denied::Hook => Problem::forbidden("the application does not let you in here").into(),
     }
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {
-    to_bytes(body, BODY_MAX).await.map_err(|_| {
-        Problem::new(
+    match tokio::time::timeout(BODY, to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "Too long",
             format!("a request has at most {BODY_MAX} bytes"),
-        )
-    })
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "Too slow",
+            format!("the request did not come whole within {BODY:?}"),
+        )),
+    }
 }
 
 fn is_reading(method: &Method) -> bool {
@@ -175,7 +195,25 @@ fn is_reading(method: &Method) -> bool {
 }
 
 fn is_api(uri: &Uri) -> bool {
-    uri.path().starts_with("/api/")
+    // Monitors read the latter.
+    uri.path().starts_with("/api/") || uri.path() == "/stats"
+}
+
+/// Links from elsewhere are followed; what another site embeds, or fetches to measure how long it takes, is not answered.
+fn foreign(parts: &Parts) -> Result<(), Problem> {
+    let is = |name: &str, word: &str| {
+        let value = parts.headers.get(name);
+        value.is_some_and(|value| value.as_bytes() == word.as_bytes())
+    };
+    let strange = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
+    // A frame navigates as well.
+    let linked = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    match strange && is_reading(&parts.method) && !linked {
+        true => Err(Problem::forbidden(
+            "another site's page asks for this, and not a person",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Whether a request that acts comes from a page of ours, or from no page at all. Browsers say it in `Sec-Fetch-Site`, older

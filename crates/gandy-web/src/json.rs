@@ -116,14 +116,24 @@ fn end_of_text(text: &str) -> usize {
     text.len()
 }
 
+/// Which arguments an array holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Args {
+    #[default]
+    None,
+    Outer,
+    /// Those that ActiveJob keeps within its one argument.
+    Inner,
+}
+
 /// A level of nesting.
 #[derive(Debug, Clone, Copy)]
 struct Level {
     object: bool,
     /// Elements before the present one.
     index: usize,
-    /// Whether it is the array of arguments, whose positions rules name.
-    args: bool,
+    /// Whether it is an array of arguments, whose positions rules name.
+    args: Args,
     empty: bool,
 }
 
@@ -140,7 +150,7 @@ struct Printer<'h> {
     /// While a hidden value is passed over: how deep it is.
     skipping: Option<usize>,
     depth: usize,
-    is_args_next: bool,
+    args_next: Args,
     expects_name: bool,
 }
 
@@ -152,6 +162,57 @@ pub(crate) fn line(json: &str, hides: &Hides<'_>, most: usize) -> Shown {
 /// Over many lines, two spaces deeper for each level.
 pub(crate) fn pretty(json: &str, hides: &Hides<'_>, what: What, most: usize) -> Shown {
     print(json, hides, what, true, most)
+}
+
+/// Bytes that are no job, as they are; where a rule hides something of them, what is left of them by these lights.
+pub(crate) fn raw(bytes: &[u8], hides: &Hides<'_>, most: usize) -> Shown {
+    let text = String::from_utf8_lossy(bytes);
+    let hidden = || Shown {
+        pieces: vec![Piece {
+            kind: Kind::Hidden,
+            text: HIDDEN.to_owned(),
+        }],
+        cut: false,
+        redacted: true,
+    };
+    if hides.all {
+        return hidden();
+    }
+    // What is no JSON may be anything, such as Ruby's or YAML: by names alone nobody knows where a value ends.
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+    if !is_json && hides.mentions(&text) {
+        return hidden();
+    }
+    let shown = print(&text, hides, What::Payload, false, most);
+    if shown.redacted {
+        return shown;
+    }
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Shown {
+        pieces: vec![Piece {
+            kind: Kind::Text,
+            text: text[..end].to_owned(),
+        }],
+        cut: end < text.len(),
+        redacted: false,
+    }
+}
+
+/// Without white space between its parts.
+pub(crate) fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for token in (Tokens { rest: json }) {
+        match token {
+            Token::Open(char) | Token::Close(char) => out.push(char),
+            Token::Comma => out.push(','),
+            Token::Colon => out.push(':'),
+            Token::Text(text) | Token::Atom(text) => out.push_str(text),
+        }
+    }
+    out
 }
 
 /// Whole and as JSON again, for programs.
@@ -177,7 +238,10 @@ fn print(json: &str, hides: &Hides<'_>, what: What, indent: bool, most: usize) -
         hide_next: false,
         skipping: None,
         depth: 0,
-        is_args_next: what == What::Args,
+        args_next: match what {
+            What::Args => Args::Outer,
+            What::Payload => Args::None,
+        },
         expects_name: false,
     };
     for token in (Tokens { rest: json }) {
@@ -252,10 +316,11 @@ impl Printer<'_> {
 
     /// Whether the value that begins now is shown; if not, that is noted.
     fn begins_hidden(&mut self) -> bool {
-        let by_position = self
-            .levels
-            .last()
-            .is_some_and(|level| level.args && self.hides.position(level.index));
+        let by_position = self.levels.last().is_some_and(|level| match level.args {
+            Args::None => false,
+            Args::Outer => self.hides.position(level.index),
+            Args::Inner => self.hides.inner(level.index),
+        });
         let hidden = std::mem::take(&mut self.hide_next) || by_position;
         self.begin();
         if hidden {
@@ -277,10 +342,12 @@ impl Printer<'_> {
     }
 
     fn value(&mut self, kind: Kind, text: &str) {
+        // JSON or YAML within a text: what it hides cannot be taken out, so nothing of it is shown.
+        self.hide_next |= kind == Kind::Text && self.hides.within(text);
         if !self.begins_hidden() {
             self.put(kind, text);
         }
-        self.is_args_next = false;
+        self.args_next = Args::None;
     }
 
     fn name(&mut self, text: &str) {
@@ -292,13 +359,24 @@ impl Printer<'_> {
         self.put(Kind::Name, text);
         let decoded: String = serde_json::from_str(text).unwrap_or_else(|_| text.to_owned());
         let top = self.levels.len() == 1 && self.what == What::Payload;
-        self.is_args_next = top && decoded == "args";
-        // Sidekiq's own fields are shown: a rule is about arguments.
-        self.hide_next = !top && self.hides.name(&decoded);
+        let parent = self
+            .levels
+            .len()
+            .checked_sub(2)
+            .map(|at| self.levels[at].args);
+        self.args_next = match &*decoded {
+            "args" if top => Args::Outer,
+            "arguments" if self.hides.wrapped && parent == Some(Args::Outer) => Args::Inner,
+            _ => Args::None,
+        };
+        self.hide_next = match top {
+            true => self.hides.field(&decoded),
+            false => self.hides.name(&decoded),
+        };
     }
 
     fn open(&mut self, char: char) {
-        let args = std::mem::take(&mut self.is_args_next);
+        let args = std::mem::take(&mut self.args_next);
         if self.begins_hidden() {
             self.skipping = Some(self.levels.len());
             self.depth = 1;
@@ -309,7 +387,7 @@ impl Printer<'_> {
         self.levels.push(Level {
             object,
             index: 0,
-            args: args && !object,
+            args: if object { Args::None } else { args },
             empty: true,
         });
         self.expects_name = object;
@@ -361,6 +439,12 @@ mod tests {
     }
 
     #[test]
+    fn it_is_compact_without_a_byte_of_a_value_changed() {
+        let json = "[ 1.10 ,\n {\"a b\" : \" x \"} , [ ] ]";
+        assert_eq!(compact(json), "[1.10,{\"a b\":\" x \"},[]]");
+    }
+
+    #[test]
     fn what_a_rule_names_is_not_shown_at_any_depth() {
         let args = shown(
             r#"[1,{"x":{"Pass":[1,{"y":2}]},"z":3},[4]]"#,
@@ -373,15 +457,56 @@ mod tests {
             r#"[1, {"x": {"Pass": [redacted]}, "z": 3}, [redacted]]"#
         );
         assert!(args.redacted);
-        let payload = r#"{"class":"A","pass":"shown","args":[7,{"pass":8}],"jid":"j"}"#;
+        let payload = r#"{"class":"A","pass":"x","args":[7,{"pass":8}],"jid":"j"}"#;
         let payload = shown(payload, What::Payload, false, &["A:0", "*:pass"]);
         assert_eq!(
             payload.text(),
-            r#"{"class": "A", "pass": "shown", "args": [[redacted], {"pass": [redacted]}], "jid": "j"}"#
+            r#"{"class": "A", "pass": [redacted], "args": [[redacted], {"pass": [redacted]}], "jid": "j"}"#
         );
         let all = shown(r#"{"args":[1,"two"]}"#, What::Payload, false, &["A:args"]);
         assert_eq!(all.text(), r#"{"args": [[redacted], [redacted]]}"#);
         assert!(shown(r#"[{"p\u0061ss":1}]"#, What::Args, false, &["*:pass"]).redacted);
+    }
+
+    #[test]
+    fn what_activejob_wraps_is_hidden_by_its_own_positions() {
+        let redaction = Redaction::none().rule("Mailer:1").unwrap();
+        let hides = redaction.of("Wrapper", "Mailer");
+        let args =
+            r#"[{"job_class":"Mailer","arguments":["a",["b"],"c"],"x":{"arguments":[1,2]}}]"#;
+        assert_eq!(
+            print(args, &hides, What::Args, false, 1_000).text(),
+            r#"[{"job_class": "Mailer", "arguments": ["a", [redacted], "c"], "x": {"arguments": [1, 2]}}]"#
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_job_keep_their_secrets() {
+        let redaction = Redaction::default();
+        let hides = redaction.of_bytes();
+        for bytes in [
+            &br#"{"class":"Bill","args":{"password":"CANARY"}}"#[..],
+            br#"{"class":"Bill","args":[{"api_token":"CANARY"#,
+            b"\xff{\"secret\": \"CANARY\"",
+            br#""{\"class\":\"Bill\",\"args\":[{\"password\":\"CANARY\"}]}""#,
+            br#"{"a":1 "password":"CANARY"}"#,
+            b"{:password=>\"CANARY\"}",
+            b"---\npassword: CANARY\n",
+        ] {
+            let shown = raw(bytes, &hides, 1_000);
+            assert!(
+                shown.redacted && !shown.text().contains("CANARY"),
+                "{}",
+                shown.text()
+            );
+        }
+        let plain = raw(b" { no job", &hides, 1_000);
+        assert_eq!(
+            (plain.text(), plain.redacted),
+            (" { no job".to_owned(), false)
+        );
+        let strict = Redaction::none().rule("A:0").unwrap();
+        assert_eq!(raw(b"[1]", &strict.of_bytes(), 9).text(), HIDDEN);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Something that was read from Redis and is shown to all who ask within a while: fifty open pages cost Redis as much as one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
@@ -14,12 +15,15 @@ const DEADLINE: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub(crate) struct Kept<T> {
     slot: Mutex<Option<(Instant, Outcome<Arc<T>>)>>,
+    /// What was read, or is being read now, may be from before something that was done.
+    old: AtomicBool,
 }
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
         Self {
             slot: Mutex::new(None),
+            old: AtomicBool::new(false),
         }
     }
 }
@@ -32,8 +36,10 @@ impl<T> Kept<T> {
         read: impl Future<Output = Result<T, E>>,
     ) -> Outcome<Arc<T>> {
         let mut slot = self.slot.lock().await;
+        let old = self.old.swap(false, Ordering::Relaxed);
         if let Some((at, outcome)) = &*slot
             && at.elapsed() < age
+            && !old
         {
             return outcome.clone();
         }
@@ -48,12 +54,17 @@ impl<T> Kept<T> {
         *slot = Some((Instant::now(), outcome.clone()));
         outcome
     }
+
+    /// Whoever asks next sees what is there by then. Waits for nobody: a reading may hang.
+    pub(crate) fn forget(&self) {
+        self.old.store(true, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 
@@ -75,5 +86,10 @@ mod tests {
             .get(Duration::ZERO, async { Ok::<u8, Problem>(7) })
             .await;
         assert_eq!(*anew.unwrap(), 7);
+        kept.forget();
+        let anew = kept
+            .get(Duration::from_secs(60), async { Ok::<u8, Problem>(8) })
+            .await;
+        assert_eq!(*anew.unwrap(), 8);
     }
 }

@@ -31,6 +31,7 @@ mod audit;
 mod dashboard;
 mod fate;
 mod frame;
+mod gate;
 mod guard;
 mod json;
 mod kept;

@@ -5,16 +5,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::{StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::frame::Visitor;
+use crate::assets::takes_gzip;
+use crate::frame::{Tab, Visitor};
 use crate::page::Live as Page;
 use crate::param::Query;
 use crate::problem::{Outcome, Problem};
@@ -24,10 +30,12 @@ use crate::state::App;
 const LISTENERS: usize = 512;
 /// Kinds of pages that are made at once.
 const KINDS: usize = 256;
+/// Of these of single jobs.
+const JOBS: usize = 128;
 /// After nobody has looked for so long a page is not made any more. Who turns a page comes back sooner.
 const IDLE: Duration = Duration::from_secs(10);
-/// Proxies close what is silent.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Proxies close what is silent; and a page that hears nothing says that it is old.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Name of the element, and what stands in it.
 pub(crate) type Fragments = BTreeMap<&'static str, String>;
@@ -41,7 +49,14 @@ struct Key {
     viewer: bool,
 }
 
-type Channel = watch::Sender<Arc<Fragments>>;
+/// Fragments, and how many acts there had been when they were begun.
+#[derive(Debug, Default)]
+struct Made {
+    acts: u64,
+    fragments: Fragments,
+}
+
+type Channel = watch::Sender<Arc<Made>>;
 
 /// See the module.
 #[derive(Debug)]
@@ -63,31 +78,81 @@ impl Default for Live {
 pub(crate) async fn serve(
     State(app): State<App>,
     visitor: Visitor,
+    headers: HeaderMap,
     Query(query): Query,
 ) -> Outcome<Response> {
-    let page = Page::parse(query.need("page")?)?;
+    let page = known(&app, Page::parse(query.need("page")?)?).await?;
     let Ok(place) = Arc::clone(&app.live.places).try_acquire_owned() else {
         return Err(Problem::busy("more live pages are open than are served"));
     };
     let receiver = subscribe(&app, page, &visitor)?;
-    let events = stream::unfold(Listener::new(receiver, place), |mut listener| async move {
+    let listener = Listener::new(Arc::clone(&app), receiver, place);
+    let events = stream::unfold(listener, |mut listener| async move {
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
     });
-    let keep = KeepAlive::new().interval(KEEP_ALIVE).text("here");
-    Ok(Sse::new(events).keep_alive(keep).into_response())
+    let keep = KeepAlive::new()
+        .interval(KEEP_ALIVE)
+        .event(Event::default().event("beat").data("here"));
+    let response = Sse::new(events).keep_alive(keep).into_response();
+    Ok(match takes_gzip(&headers) {
+        true => packed(response),
+        false => response,
+    })
+}
+
+/// Each event packed as it is sent: the rows of a table repeat themselves, and Busy with 300 processes has 390 kB of them.
+fn packed(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let packer = GzEncoder::new(Vec::new(), Compression::fast());
+    let chunks = stream::unfold(
+        (body.into_data_stream(), packer),
+        |(mut chunks, mut packer)| async move {
+            let chunk = chunks.next().await?;
+            let sent = chunk.map_err(io::Error::other).and_then(|chunk| {
+                packer.write_all(&chunk)?;
+                // Whole up to here, so that it is read at once.
+                packer.flush()?;
+                Ok(Bytes::from(std::mem::take(packer.get_mut())))
+            });
+            Some((sent, (chunks, packer)))
+        },
+    );
+    let encoded = HeaderValue::from_static("gzip");
+    parts.headers.insert(header::CONTENT_ENCODING, encoded);
+    let varies = HeaderValue::from_static("accept-encoding");
+    parts.headers.insert(header::VARY, varies);
+    Response::from_parts(parts, Body::from_stream(chunks))
+}
+
+/// What there is: pages of what there is not would take the places of others.
+async fn known(app: &App, page: Page) -> Outcome<Page> {
+    match &page {
+        Page::Act(id) => app
+            .runs
+            .find(*id)
+            .map(|_| page)
+            .ok_or_else(|| Problem::not_found("this act is not known any more")),
+        Page::Queue(name) => match app.watch.glance().await {
+            Ok(glance) if glance.has(name) => Ok(page),
+            _ => Ok(Page::Nav(Tab::Queues)),
+        },
+        _ => Ok(page),
+    }
 }
 
 /// One open page.
 struct Listener {
-    receiver: watch::Receiver<Arc<Fragments>>,
-    sent: Arc<Fragments>,
+    app: App,
+    receiver: watch::Receiver<Arc<Made>>,
+    sent: Arc<Made>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Listener {
-    fn new(receiver: watch::Receiver<Arc<Fragments>>, place: OwnedSemaphorePermit) -> Self {
+    fn new(app: App, receiver: watch::Receiver<Arc<Made>>, place: OwnedSemaphorePermit) -> Self {
         Self {
+            app,
             receiver,
             sent: Arc::default(),
             _place: place,
@@ -98,12 +163,17 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         loop {
             let now = Arc::clone(&self.receiver.borrow_and_update());
+            let sent = &self.sent.fragments;
             let news: BTreeMap<&str, &str> = now
+                .fragments
                 .iter()
-                .filter(|(name, html)| self.sent.get(*name) != Some(*html))
+                .filter(|(name, html)| sent.get(*name) != Some(*html))
                 .map(|(name, html)| (*name, html.as_str()))
                 .collect();
-            if !news.is_empty() {
+            // The page that is loaded after an act is younger than what was made before it: a queue that was just paused
+            // went on for a moment.
+            let is_old = now.acts < self.app.watch.acts();
+            if !news.is_empty() && !is_old {
                 let event = Event::default().event("news").json_data(&news).ok();
                 self.sent = now;
                 return event;
@@ -114,7 +184,7 @@ impl Listener {
 }
 
 /// The channel of a page; who is first starts what fills it.
-fn subscribe(app: &App, page: Page, visitor: &Visitor) -> Outcome<watch::Receiver<Arc<Fragments>>> {
+fn subscribe(app: &App, page: Page, visitor: &Visitor) -> Outcome<watch::Receiver<Arc<Made>>> {
     let key = Key {
         page,
         base: visitor.base.clone(),
@@ -129,7 +199,8 @@ fn subscribe(app: &App, page: Page, visitor: &Visitor) -> Outcome<watch::Receive
     if let Some(channel) = channels.get(&key) {
         return Ok(channel.subscribe());
     }
-    if channels.len() >= KINDS {
+    let of_jobs = channels.keys().filter(|key| key.page.is_of_a_job()).count();
+    if channels.len() >= KINDS || (key.page.is_of_a_job() && of_jobs >= JOBS) {
         return Err(Problem::busy(
             "more kinds of live pages are open than are made",
         ));
@@ -154,6 +225,18 @@ struct Filler {
     sender: Channel,
 }
 
+impl Drop for Filler {
+    /// Also where making a page panics: its channel would stay, and say nothing to whoever comes later.
+    fn drop(&mut self) {
+        let channels = &self.app.live.channels;
+        let mut channels = channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = channels.get(&self.key);
+        if mine.is_some_and(|channel| channel.same_channel(&self.sender)) {
+            channels.remove(&self.key);
+        }
+    }
+}
+
 impl Filler {
     async fn run(self) {
         let mut idle_since = None;
@@ -165,8 +248,9 @@ impl Filler {
                 }
             } else {
                 idle_since = None;
+                let acts = self.app.watch.acts();
                 let fragments = self.key.page.fragments(&self.app, &self.visitor).await;
-                self.sender.send_replace(Arc::new(fragments));
+                self.sender.send_replace(Arc::new(Made { acts, fragments }));
             }
             tokio::time::sleep(self.app.every).await;
         }

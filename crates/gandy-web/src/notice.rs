@@ -6,23 +6,31 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::frame::Notice;
 use crate::param::Params;
+use crate::words;
 
 /// Notices that wait for their page.
 const KEPT: usize = 256;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Notices {
     waiting: Mutex<(u64, VecDeque<(u64, Notice)>)>,
 }
 
 impl Notices {
+    /// Numbers them from here on; see [`crate::runs::Runs::new`].
+    pub(crate) fn new(first: u64) -> Self {
+        Self {
+            waiting: Mutex::new((first, VecDeque::new())),
+        }
+    }
+
     /// Keeps it, and gives what is added to the page's path.
     pub(crate) fn keep(&self, good: bool, text: impl Into<String>) -> String {
         let mut slot = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, waiting) = &mut *slot;
         *last += 1;
-        let text = text.into();
+        let text = words::clipped(&text.into(), 1_000);
         waiting.push_back((*last, Notice { good, text }));
         if waiting.len() > KEPT {
             waiting.pop_front();
@@ -46,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_notice_is_shown_once_and_few_are_kept() {
-        let notices = Notices::default();
+        let notices = Notices::new(7);
         let first = Params::read(&notices.keep(true, "first")).unwrap();
         assert_eq!(notices.take(&first).unwrap().text, "first");
         assert_eq!(notices.take(&first), None);

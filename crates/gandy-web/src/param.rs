@@ -13,6 +13,8 @@ use crate::problem::Problem;
 
 /// Pairs that are read of one request; a page selects a hundred jobs at most.
 const PAIRS_MAX: usize = 500;
+/// An id longer than this is nobody's.
+pub(crate) const JID_MAX: usize = 500;
 /// The longest value.
 const VALUE_MAX: usize = 64 << 10;
 /// What stays as it is in a path or a query that we write.
@@ -25,6 +27,16 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
 /// A text as a part of a link.
 pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, KEPT).to_string()
+}
+
+/// A job's id as a part of a path. What is none (`..` would lead elsewhere, and nothing nowhere) is `-`: such a job is
+/// found by where it stands.
+pub(crate) fn jid_path(jid: &str) -> String {
+    match jid {
+        "" | "." | ".." => "-".to_owned(),
+        jid if jid.len() > JID_MAX => "-".to_owned(),
+        jid => encoded(jid),
+    }
 }
 
 /// The parameters of a query or of a form, in their order. A name may come more than once.
@@ -69,6 +81,18 @@ impl Params {
         pairs.map(|(_, value)| value.as_str())
     }
 
+    /// Nothing but these: a `filter` that is misspelt would else be none, and an act on all there is.
+    pub(crate) fn only(&self, names: &[&str]) -> Result<(), Problem> {
+        let other = self.0.iter().find(|(name, _)| !names.contains(&&**name));
+        match other {
+            None => Ok(()),
+            Some((name, _)) => Err(Problem::param(
+                &shown(name),
+                format!("is not known here; these are: {}", names.join(", ")),
+            )),
+        }
+    }
+
     /// A value that must be there.
     pub(crate) fn need(&self, name: &'static str) -> Result<&str, Problem> {
         self.get(name)
@@ -109,6 +133,15 @@ impl Params {
             .ok_or_else(|| Problem::param(name, format!("must be one of: {}", words.join(", "))))
     }
 
+    /// `1`, `true` or `on`; nothing, `0` or `false`. Whatever else was meant, it was not to be taken for "all of them".
+    pub(crate) fn switch(&self, name: &'static str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("" | "0" | "false") => Ok(false),
+            Some("1" | "true" | "on") => Ok(true),
+            Some(_) => Err(Problem::param(name, "must be true or false")),
+        }
+    }
+
     /// A text of at most so many bytes.
     pub(crate) fn text(&self, name: &'static str, most: usize) -> Result<Option<&str>, Problem> {
         match self.get(name) {
@@ -146,7 +179,7 @@ fn of_json(text: &str) -> Result<Params, Problem> {
         };
         let (name, values) = match name.as_str() {
             "entries" => ("entry".to_owned(), values),
-            "tags" => (name, vec![values.join(" ")]),
+            "tags" => (name, vec![values.join(",")]),
             _ => (name, values),
         };
         if all.len() + values.len() > PAIRS_MAX {
@@ -241,7 +274,7 @@ mod tests {
         );
         assert_eq!(params.all("entry").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(params.get("args"), Some("[9007199254740993]"));
-        assert_eq!((params.get("in"), params.get("tags")), (None, Some("x y")));
+        assert_eq!((params.get("in"), params.get("tags")), (None, Some("x,y")));
         assert_eq!(params.get("retry"), Some("3"));
         assert!(of_json("").unwrap().get("all").is_none());
         for wrong in ["[]", "{", r#"{"entries":5}"#, r#"{"entries":[1]}"#] {

@@ -28,7 +28,8 @@ impl Problem {
         Self {
             status,
             title: title.to_owned(),
-            detail: detail.into(),
+            // A page puts a full stop behind it.
+            detail: detail.into().trim_end_matches('.').to_owned(),
             remedy: String::new(),
             coded: "",
         }
@@ -51,6 +52,8 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
             StatusCode::CONFLICT => "impossible",
             StatusCode::PAYLOAD_TOO_LARGE => "too-long",
+            StatusCode::TOO_MANY_REQUESTS => "too-many",
+            StatusCode::REQUEST_TIMEOUT => "too-slow",
             StatusCode::BAD_GATEWAY => "redis-refused",
             StatusCode::SERVICE_UNAVAILABLE => "redis-unavailable",
             status if status.is_client_error() => "bad-request",
@@ -101,10 +104,17 @@ impl From<Error> for Problem {
         let words = error.to_string();
         match &error {
             Error::Store(StoreError::Refused { .. }) => {
-                Self::new(StatusCode::BAD_GATEWAY, "Redis refused", words).and(
-                    "A user of Redis for the dashboard needs the rights of the role operator, or dashboard to look: \
-                     gandy doctor says which are missing.",
-                )
+                let remedy = match words.contains("NOPERM") {
+                    true => {
+                        "A user of Redis for the dashboard needs the rights of the role operator, or dashboard to look: \
+                         gandy doctor says which are missing."
+                    }
+                    false if words.contains("WRONGTYPE") => {
+                        "Another program writes a key of one of our names: the doctor's page says which."
+                    }
+                    false => "The doctor's page may say more.",
+                };
+                Self::new(StatusCode::BAD_GATEWAY, "Redis refused", words).and(remedy)
             }
             _ => match error.kind() {
                 Kind::Retry => Self::new(

@@ -1,28 +1,67 @@
 //! What of jobs' arguments is not shown: they are people's data, and a dashboard is often open on a wall.
 //!
 //! A rule is `CLASS:WHAT`. CLASS is a class or a pattern with `*` and `?`; WHAT is the number of an argument from 0, a
-//! pattern for names of members at any depth, or `args` for all. It holds for the class that Redis names and the one that
-//! ActiveJob wraps.
+//! pattern for names of members at any depth, `args` for all, or `error` for the message of the last error. It holds for the
+//! class that Redis names and the one that ActiveJob wraps; a number then counts within what is wrapped.
 
 use std::fmt;
 
 /// What stands in place of what is hidden.
 pub(crate) const HIDDEN: &str = "[redacted]";
 
-/// Names of members that are never shown unless somebody says so.
-const USUAL: [&str; 12] = [
+/// Names of members that are never shown unless somebody says so. Names are compared in small letters, without `_`, `-` and
+/// spaces.
+const USUAL: [&str; 20] = [
     "*password*",
     "*passwd*",
     "*passphrase*",
+    "pwd",
+    "pin",
+    "otp",
+    "ssn",
+    "cvc",
+    "*cvv*",
     "*secret*",
     "*token*",
-    "*api_key*",
     "*apikey*",
-    "*private_key*",
+    "*accesskey*",
+    "*privatekey*",
     "*authorization*",
     "*credential*",
-    "*card_number*",
-    "*cvv*",
+    "*cardnumber*",
+    "*cookie*",
+    "*sessionid*",
+    "*jwt*",
+];
+
+/// Fields of a payload that Sidekiq and its plugins know: rules by name are for what people put there.
+const OWN: [&str; 26] = [
+    "class",
+    "args",
+    "jid",
+    "queue",
+    "retry",
+    "created_at",
+    "enqueued_at",
+    "failed_at",
+    "retried_at",
+    "retry_count",
+    "error_class",
+    "error_message",
+    "error_backtrace",
+    "backtrace",
+    "tags",
+    "wrapped",
+    "locale",
+    "cattr",
+    "bid",
+    "at",
+    "dead",
+    "retry_queue",
+    "retry_for",
+    "expires_in",
+    "discarded_at",
+    "display_class",
 ];
 
 /// Rules; [`Redaction::default`] has the usual names (`password`, `token`, `secret`, `api_key` and so on).
@@ -41,7 +80,9 @@ struct Rule {
 enum What {
     All,
     Position(usize),
-    /// In small letters.
+    /// The last error's message, which may well repeat an argument.
+    Error,
+    /// As [`plain`] writes it.
     Name(String),
 }
 
@@ -76,7 +117,7 @@ impl Redaction {
         Self { rules: Vec::new() }
     }
 
-    /// And this rule: `Mailer:1`, `Payment*:args`, `*:iban`.
+    /// And this rule: `Mailer:1`, `Payment*:args`, `*:iban`, `Login:error`.
     ///
     /// # Errors
     /// No colon, or nothing on one of its sides.
@@ -95,7 +136,8 @@ impl Redaction {
         let what = match what.parse::<usize>() {
             Ok(position) => What::Position(position),
             Err(_) if what == "args" => What::All,
-            Err(_) => What::Name(what.to_lowercase()),
+            Err(_) if what == "error" => What::Error,
+            Err(_) => What::Name(plain(what)),
         };
         self.rules.push(Rule {
             class: class.to_owned(),
@@ -106,18 +148,51 @@ impl Redaction {
 
     /// What holds for a job of these classes.
     pub(crate) fn of<'a>(&'a self, class: &str, wrapped: &str) -> Hides<'a> {
-        let mut hides = Hides::default();
+        let mut hides = Hides {
+            wrapped: class != wrapped,
+            ..Hides::default()
+        };
         for rule in &self.rules {
-            if !fits(&rule.class, class) && !fits(&rule.class, wrapped) {
-                continue;
-            }
+            let (outer, inner) = (fits(&rule.class, class), fits(&rule.class, wrapped));
             match &rule.what {
+                _ if !outer && !inner => {}
                 What::All => hides.all = true,
-                What::Position(position) => hides.positions.push(*position),
+                What::Error => hides.error = true,
+                What::Position(position) => {
+                    if outer {
+                        hides.positions.push(*position);
+                    }
+                    if inner && hides.wrapped {
+                        hides.inner.push(*position);
+                    }
+                }
                 What::Name(name) => hides.names.push(name),
             }
         }
         hides
+    }
+
+    /// What holds for bytes that are no job: nobody knows of which class they were, and where their arguments stand.
+    pub(crate) fn of_bytes(&self) -> Hides<'_> {
+        let mut hides = Hides::default();
+        for rule in &self.rules {
+            match &rule.what {
+                What::All | What::Position(_) | What::Error => hides.all = true,
+                What::Name(name) => hides.names.push(name),
+            }
+        }
+        hides
+    }
+
+    /// Whether whole arguments are hidden, so that who looks for one by its value can guess it.
+    pub(crate) fn hides_arguments(&self) -> bool {
+        let whole = |rule: &Rule| matches!(rule.what, What::All | What::Position(_));
+        self.rules.iter().any(whole)
+    }
+
+    /// The same of errors.
+    pub(crate) fn hides_errors(&self) -> bool {
+        self.rules.iter().any(|rule| rule.what == What::Error)
     }
 }
 
@@ -125,7 +200,12 @@ impl Redaction {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hides<'a> {
     pub(crate) all: bool,
+    /// The last error's message.
+    pub(crate) error: bool,
+    /// Its arguments stand within the first one, as ActiveJob has it.
+    pub(crate) wrapped: bool,
     positions: Vec<usize>,
+    inner: Vec<usize>,
     names: Vec<&'a str>,
 }
 
@@ -134,15 +214,69 @@ impl Hides<'_> {
         self.all || self.positions.contains(&position)
     }
 
+    /// Of the arguments within the first one.
+    pub(crate) fn inner(&self, position: usize) -> bool {
+        self.all || self.inner.contains(&position)
+    }
+
     pub(crate) fn name(&self, name: &str) -> bool {
         // A name of kilobytes is looked at with each pattern; what is hidden begins early.
-        let name: String = name
-            .chars()
-            .take(200)
-            .flat_map(char::to_lowercase)
-            .collect();
+        let name = plain(&name.chars().take(200).collect::<String>());
         self.names.iter().any(|pattern| fits(pattern, &name))
     }
+
+    /// Whether a JSON text holds data of its own, such as JSON or YAML, with a name in it that is hidden.
+    pub(crate) fn within(&self, quoted: &str) -> bool {
+        let begins = quoted.trim_start_matches(['"', ' ']);
+        let serialised = ["{", "[", "---", "\\u007b", "\\u005b", "\\n"]
+            .iter()
+            .any(|mark| begins.starts_with(mark));
+        serialised && self.mentions(quoted)
+    }
+
+    /// Whether a name that is hidden at any depth occurs in it, whatever it is.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        // Short names, such as pin, occur in many words.
+        let long = |pattern: &&&str| pattern.contains('*') || pattern.len() > 5;
+        let mut names = self.names.iter().filter(long).peekable();
+        if names.peek().is_none() {
+            return false;
+        }
+        let letters: String = text
+            .chars()
+            .filter(|char| char.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
+        names.any(|pattern| match pattern.trim_matches('*') {
+            core if core.contains(['*', '?']) => fits(&format!("*{core}*"), &letters),
+            // Megabytes are gone through quickly.
+            core => letters.contains(core),
+        })
+    }
+
+    /// A field of the payload itself.
+    pub(crate) fn field(&self, name: &str) -> bool {
+        match OWN.contains(&name) {
+            true => self.error && name == "error_message",
+            false => self.name(name),
+        }
+    }
+
+    /// The message of the last error, or what stands in its place.
+    pub(crate) fn message(&self, message: String) -> String {
+        match self.error && !message.is_empty() {
+            true => HIDDEN.to_owned(),
+            false => message,
+        }
+    }
+}
+
+/// `privateKey`, `private_key` and `Private-Key` are one name.
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|char| !matches!(char, '_' | '-' | ' '))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// `*` is any text, `?` one character. Linear in practice: one star is remembered at a time.
@@ -204,10 +338,31 @@ mod tests {
             "API_KEY",
             "accessToken",
             "client_secret",
+            "privateKey",
+            "X-Api-Key",
+            "aws_access_key_id",
+            "sessionId",
+            "PIN",
         ] {
-            assert!(hides.name(name), "{name}");
+            assert!(hides.name(name) && hides.field(name), "{name}");
         }
-        assert!(!hides.name("user_id") && !hides.position(0));
+        assert!(!hides.name("user_id") && !hides.position(0) && !hides.name("shipping"));
+    }
+
+    #[test]
+    fn fields_of_sidekiq_are_shown_and_what_wraps_has_arguments_of_its_own() {
+        let all = Redaction::default()
+            .rule("Mailer:1")
+            .and_then(|all| all.rule("*:error"))
+            .unwrap();
+        let mailer = all.of("Wrapper", "Mailer");
+        assert!(mailer.inner(1) && !mailer.inner(0) && !mailer.position(1));
+        assert!(mailer.field("error_message") && mailer.field("api_token"));
+        assert!(!mailer.field("error_class") && !mailer.field("args"));
+        assert_eq!(mailer.message("x".to_owned()), HIDDEN);
+        assert!(all.hides_arguments() && all.hides_errors() && all.of_bytes().all);
+        let usual = Redaction::default();
+        assert!(!usual.hides_arguments() && !usual.of_bytes().all);
     }
 
     #[test]

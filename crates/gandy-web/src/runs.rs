@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use gandy::{Act, Acts, Filter, Inspect, Kind, Place, Sweep};
 
 use crate::frame::Visitor;
@@ -18,6 +19,8 @@ use crate::{audit, words};
 const KNOWN: usize = 64;
 /// Acts that run at once.
 const RUNNING: usize = 4;
+/// A count is good for so long: a page of yesterday does not delete today.
+const PREPARED: Duration = Duration::from_secs(15 * 60);
 /// As many jobs in one step on the server as `gandy retry` takes: under 2 ms.
 const STEP: usize = 200;
 /// Counting ends after so long, and says that there may be more.
@@ -38,6 +41,7 @@ pub(crate) struct Run {
     pub(crate) size: u64,
     /// A queue's name goes off the list when it is empty.
     pub(crate) clears: bool,
+    made: Instant,
     stop: AtomicBool,
     state: Mutex<State>,
 }
@@ -69,12 +73,20 @@ pub(crate) enum Phase {
 }
 
 /// All that are known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Runs {
     known: Mutex<(u64, VecDeque<Arc<Run>>)>,
 }
 
 impl Runs {
+    /// Numbers them from here on. Drawn anew for each process: a page that was opened before a restart, or at another one
+    /// behind the same address, must not start an act that has its number by chance.
+    pub(crate) fn new(first: u64) -> Self {
+        Self {
+            known: Mutex::new((first, VecDeque::new())),
+        }
+    }
+
     fn known<T>(&self, look: impl FnOnce(&mut u64, &mut VecDeque<Arc<Run>>) -> T) -> T {
         let mut slot = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, known) = &mut *slot;
@@ -117,6 +129,7 @@ impl Runs {
                 counted_all,
                 size,
                 clears,
+                made: Instant::now(),
                 stop: AtomicBool::new(false),
                 state: Mutex::new(State {
                     sweep: Some(sweep),
@@ -143,6 +156,18 @@ impl Runs {
         inspect: &Inspect,
         visitor: &Visitor,
     ) -> Outcome<()> {
+        if run.made.elapsed() > PREPARED && run.progress().phase == Phase::Prepared {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "That was counted long ago",
+                format!(
+                    "{} were counted {} ago",
+                    run.what(),
+                    words::span_of(run.made.elapsed())
+                ),
+            )
+            .and("Ask for it again from its list, and look at the count."));
+        }
         let running = self.known(|_, known| {
             let running = |run: &&Arc<Run>| run.progress().phase == Phase::Running;
             known.iter().filter(running).count()
@@ -181,6 +206,11 @@ impl Run {
 
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.state(|state| {
+            if state.sweep.take().is_some() {
+                state.progress.phase = Phase::Stopped;
+            }
+        });
     }
 
     pub(crate) fn word(&self) -> &'static str {

@@ -4,6 +4,7 @@
 //! Not here: what is answered; and TLS, which a proxy in front does.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+
+use crate::gate::Caller;
 
 /// Connections at once; more wait in the system's queue. Live pages hold one each.
 const CONNECTIONS: usize = 1024;
@@ -45,15 +48,16 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        let stream: TcpStream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address): (TcpStream, SocketAddr) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
         };
-        let service = TowerToHyperService::new(Mapped(router.clone()));
+        let caller = Arc::new(Caller::new(address));
+        let service = TowerToHyperService::new(Mapped(router.clone(), caller));
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
@@ -71,9 +75,9 @@ pub async fn serve(
     Ok(())
 }
 
-/// The router, taking what hyper gives.
+/// The router, taking what hyper gives, and told on which connection.
 #[derive(Clone)]
-struct Mapped(Router);
+struct Mapped(Router, Arc<Caller>);
 
 impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for Mapped {
     type Response = axum::response::Response;
@@ -89,7 +93,8 @@ impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for Mapped {
     }
 
     fn call(&mut self, request: hyper::Request<hyper::body::Incoming>) -> Self::Future {
-        let request = request.map(axum::body::Body::new);
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(Arc::clone(&self.1));
         tower_service::Service::<Request>::call(&mut self.0, request)
     }
 }

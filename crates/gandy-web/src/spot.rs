@@ -3,17 +3,22 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use gandy::{Hit, JobInfo, Place};
+use gandy::{Hit, JobInfo, Place, Sought, Stood};
 
 use crate::problem::{Outcome, Problem};
 use crate::state::Shared;
 
-/// As a form and a link carry it: `DIGEST@SCORE`, of a queue `DIGEST@INDEX`.
+/// How long a job of a page is looked for that is not where it stood.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// As a form and a link carry it: `DIGEST@SCORE`, of a queue `DIGEST@INDEX~BEHIND`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Spot {
     digest: String,
     near: f64,
+    behind: Option<usize>,
 }
 
 impl Spot {
@@ -21,6 +26,7 @@ impl Spot {
         Self {
             digest: hit.job.digest(),
             near: hit.job.score.unwrap_or(hit.index as f64),
+            behind: hit.job.score.is_none().then_some(hit.behind),
         }
     }
 
@@ -34,22 +40,49 @@ impl Spot {
         job.digest() == self.digest
     }
 
-    /// The entry, if it is still there.
+    /// Of a queue: where it stood.
+    pub(crate) fn stood(&self) -> Stood {
+        Stood {
+            digest: self.digest.clone(),
+            index: usize::try_from(self.index()).unwrap_or(usize::MAX),
+            behind: self.behind,
+        }
+    }
+
+    /// The entry, or whether it is gone for certain.
+    pub(crate) async fn seek(
+        &self,
+        app: &Shared,
+        place: &Place,
+        within: Duration,
+    ) -> Outcome<Sought> {
+        let inspect = &app.inspect;
+        Ok(match place {
+            Place::Queue(name) => inspect.job_near(name, &self.stood(), within).await?,
+            set => inspect.job_at(set, self.near, &self.digest, within).await?,
+        })
+    }
+
+    /// The entry, if it was found.
     pub(crate) async fn find(&self, app: &Shared, place: &Place) -> Outcome<Option<JobInfo>> {
-        let found = match place {
-            Place::Queue(name) => {
-                let index = usize::try_from(self.index()).unwrap_or(usize::MAX);
-                app.inspect.job_near(name, index, &self.digest).await
-            }
-            set => app.inspect.job_at(set, self.near, &self.digest).await,
-        };
-        Ok(found?)
+        Ok(match self.seek(app, place, WITHIN).await? {
+            Sought::Found(hit) => Some(hit.job),
+            Sought::Gone | Sought::Unseen { .. } => None,
+        })
     }
 }
 
 impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.digest, self.near)
+        match self.near.abs() < 1e15 {
+            true => write!(f, "{}@{}", self.digest, self.near)?,
+            // 1e300 and not its 301 digits.
+            false => write!(f, "{}@{:e}", self.digest, self.near)?,
+        }
+        match self.behind {
+            Some(behind) => write!(f, "~{behind}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -64,6 +97,10 @@ impl FromStr for Spot {
             )
         };
         let (digest, near) = text.split_once('@').ok_or_else(wrong)?;
+        let (near, behind) = match near.split_once('~') {
+            Some((near, behind)) => (near, Some(behind.parse().map_err(|_| wrong())?)),
+            None => (near, None),
+        };
         let hex = digest.len() == 40 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
         let near: f64 = near.parse().map_err(|_| wrong())?;
         if !hex || text.len() > 100 || near.is_nan() {
@@ -72,6 +109,7 @@ impl FromStr for Spot {
         Ok(Self {
             digest: digest.to_owned(),
             near,
+            behind,
         })
     }
 }
@@ -121,6 +159,10 @@ mod tests {
     fn a_spot_reads_back_and_nothing_else_is_one() {
         let text = format!("{}@1795398104.5", "a".repeat(40));
         assert_eq!(text.parse::<Spot>().unwrap().to_string(), text);
+        let text = format!("{}@1e300", "a".repeat(40));
+        assert_eq!(text.parse::<Spot>().unwrap().to_string(), text);
+        let text = format!("{}@250~19749", "a".repeat(40));
+        assert_eq!(text.parse::<Spot>().unwrap().to_string(), text);
         for wrong in [
             "",
             "@",
@@ -128,6 +170,8 @@ mod tests {
             &text.replace('a', "g"),
             &format!("{}@x", "a".repeat(40)),
             &format!("{}@NaN", "a".repeat(40)),
+            &format!("{}@1~", "a".repeat(40)),
+            &format!("{}@1~-2", "a".repeat(40)),
         ] {
             assert!(wrong.parse::<Spot>().is_err(), "{wrong}");
         }

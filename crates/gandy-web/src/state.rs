@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use gandy::doctor::Doctor;
 use gandy::{Client, Inspect, Server, StampFormat};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::access::Access;
 use crate::assets::Assets;
+use crate::gate::Gate;
 use crate::live::Live;
 use crate::notice::Notices;
-use crate::problem::Outcome;
+use crate::problem::{Outcome, Problem};
 use crate::redact::Redaction;
 use crate::runs::Runs;
 use crate::watch::Watch;
@@ -36,8 +37,9 @@ pub(crate) struct Shared {
     pub(crate) prefix: String,
     /// For browsers that do not say where a request comes from; drawn at start.
     pub(crate) token: String,
-    /// Wrong credentials whose answer is kept back.
-    pub(crate) guesses: Semaphore,
+    pub(crate) gate: Gate,
+    /// Searches for a job by its id alone: each walks through everything there is, so few do at a time.
+    pub(crate) hunts: Semaphore,
     pub(crate) assets: Assets,
     pub(crate) watch: Watch,
     pub(crate) live: Live,
@@ -46,7 +48,17 @@ pub(crate) struct Shared {
     pub(crate) client: OnceCell<Client>,
 }
 
+/// Searches at once.
+pub(crate) const HUNTS: usize = 2;
+
 impl Shared {
+    /// Leave to search for a job that nobody showed.
+    pub(crate) fn hunt(&self) -> Outcome<SemaphorePermit<'_>> {
+        self.hunts
+            .try_acquire()
+            .map_err(|_| Problem::busy(&format!("{HUNTS} searches run already")))
+    }
+
     /// Where jobs are pushed from forms; connects when it is first used.
     pub(crate) async fn client(&self) -> Outcome<&Client> {
         let connect = || async {

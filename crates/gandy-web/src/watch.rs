@@ -3,11 +3,12 @@
 //! Nothing runs by itself here: who looks makes it look, and where nobody does Redis is left alone.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gandy::doctor::{Doctor, Question, Report};
-use gandy::views::{Day, Metrics, Window};
+use gandy::views::{ClassOrder, Classes, Day, Metrics, Pick, Window};
 use gandy::{Inspect, ProcessInfo, RedisHealth, Survey, Surveyor};
 
 use crate::kept::Kept;
@@ -20,8 +21,16 @@ use crate::words::now_ms;
 /// An examination reads thousands of entries.
 const EXAMINE_EVERY: Duration = Duration::from_secs(60);
 
+const EXAMINE_AFTER: Duration = Duration::from_millis(200);
+
 /// Days that can be looked back on.
 pub(crate) const HISTORY_DAYS: u32 = 180;
+
+/// Classes that are told one by one; each costs a reading of its histograms.
+const CLASSES: usize = 60;
+
+/// Of all classes, by the name of the range and by order.
+type MetricsKept = HashMap<(&'static str, ClassOrder), Arc<Kept<Metrics>>>;
 
 /// One look.
 #[derive(Debug)]
@@ -31,18 +40,34 @@ pub(crate) struct Glance {
     pub(crate) rate: Option<Rate>,
 }
 
+impl Glance {
+    /// Whether a queue of this name is among those that were looked at.
+    pub(crate) fn has(&self, queue: &str) -> bool {
+        self.survey.queues.iter().any(|known| known.name == queue)
+    }
+
+    /// `+` where there are more queues than are looked at, so that a sum over them is no sum of all.
+    pub(crate) fn more(&self) -> &'static str {
+        match self.survey.queues_left_out {
+            0 => "",
+            _ => "+",
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Watch {
     inspect: Inspect,
     surveyor: Surveyor,
     every: Duration,
+    acts: AtomicU64,
     glance: Kept<Glance>,
     past: Mutex<Past>,
     processes: Kept<Vec<ProcessInfo>>,
     health: Kept<RedisHealth>,
     history: Kept<Vec<Day>>,
-    metrics: Mutex<HashMap<&'static str, Arc<Kept<Metrics>>>>,
+    metrics: Mutex<MetricsKept>,
     report: Kept<Report>,
     findings: Mutex<Findings>,
 }
@@ -50,7 +75,7 @@ pub(crate) struct Watch {
 /// The last examination that the first page saw; made beside what it waits for.
 #[derive(Debug, Default)]
 struct Findings {
-    report: Option<Arc<Report>>,
+    report: Option<(Instant, Arc<Report>)>,
     /// When the last one was begun.
     begun: Option<Instant>,
 }
@@ -61,8 +86,9 @@ impl Watch {
             inspect,
             surveyor,
             every,
+            acts: AtomicU64::new(0),
             glance: Kept::default(),
-            past: Mutex::default(),
+            past: Mutex::new(Past::of_looks(every)),
             processes: Kept::default(),
             health: Kept::default(),
             history: Kept::default(),
@@ -89,6 +115,7 @@ impl Watch {
                     .iter()
                     .map(|queue| (queue.name.as_str(), queue.size))
                     .collect(),
+                held: survey.queues.iter().map(|queue| queue.busy).sum(),
             };
             let rate = self.past(|past| past.note(&reading));
             Ok::<_, gandy::Error>(Glance { survey, rate })
@@ -102,6 +129,18 @@ impl Watch {
             }
         });
         glance
+    }
+
+    /// After an act: who acted sees what came of it, and not what others saw a second before.
+    pub(crate) fn forget(&self) {
+        self.acts.fetch_add(1, Ordering::Relaxed);
+        self.glance.forget();
+        self.processes.forget();
+    }
+
+    /// How often somebody has acted: what was begun before the last time is old.
+    pub(crate) fn acts(&self) -> u64 {
+        self.acts.load(Ordering::Relaxed)
     }
 
     /// Since when Redis has not answered.
@@ -140,22 +179,28 @@ impl Watch {
             .await
     }
 
-    /// Runs by class over a time that has this name. Workers count every 5 s: sooner there is nothing new.
+    /// Runs by class over a time that has this name. Workers count every 5 s: sooner there is nothing new. Of some classes
+    /// it is read for who asks and not kept: there is no end of what can be asked for.
     pub(crate) async fn metrics(
         &self,
-        name: &'static str,
-        window: Window,
-        most: usize,
+        (name, window): (&'static str, Window),
+        classes: Classes<'_>,
+        order: ClassOrder,
     ) -> Outcome<Arc<Metrics>> {
-        let kept = {
-            let mut all = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(name).or_default())
+        let kept = match classes {
+            Classes::All => {
+                let mut all = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(all.entry((name, order)).or_default())
+            }
+            _ => Arc::default(),
         };
-        kept.get(
-            Duration::from_secs(5),
-            self.inspect.metrics(window, None, most),
-        )
-        .await
+        let pick = Pick {
+            classes,
+            order,
+            most: CLASSES,
+        };
+        kept.get(Duration::from_secs(5), self.inspect.metrics(window, pick))
+            .await
     }
 
     /// What the doctor found last; somebody who looks makes it look again once a minute, and does not wait for it.
@@ -172,18 +217,25 @@ impl Watch {
             if due {
                 findings.begun = Some(Instant::now());
             }
-            (findings.report.clone(), due)
+            // One of last night says nothing of now.
+            let known = findings.report.as_ref();
+            let known = known.filter(|(at, _)| at.elapsed() < 3 * EXAMINE_EVERY);
+            (known.map(|(_, report)| Arc::clone(report)), due)
         };
         if due {
             let app = Arc::clone(app);
             tokio::spawn(async move {
-                let report = app.watch.report(&app.doctor, EXAMINE_EVERY).await.ok();
+                // The page that made it due is answered first: an examination holds up Redis by milliseconds at a time.
+                tokio::time::sleep(EXAMINE_AFTER).await;
+                let Ok(report) = app.watch.report(&app.doctor, EXAMINE_EVERY).await else {
+                    return;
+                };
                 let mut slot = app
                     .watch
                     .findings
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                slot.report = report;
+                slot.report = Some((Instant::now(), report));
             });
         }
         known

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gandy::views::words::is_unseen;
+
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
@@ -155,12 +157,25 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// The first `most` characters, with a sign that there are more.
+/// The first `most` characters, with a sign that there are more. What nobody sees stands there as an escape, so that no name
+/// looks like another; joiners and variants are left where they belong, within other scripts and emoji.
 pub(crate) fn clipped(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}…", &text[..at]),
+    let mut shown = String::with_capacity(text.len().min(4 * most));
+    let mut last = ' ';
+    for (at, char) in text.chars().enumerate() {
+        if at == most {
+            shown.push('…');
+            break;
+        }
+        let joins = matches!(char, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+        let seen = matches!(char, '\n' | '\t') || (joins && !last.is_ascii());
+        match is_unseen(char) && !seen {
+            true => shown.extend(char.escape_default()),
+            false => shown.push(char),
+        }
+        last = char;
     }
+    shown
 }
 
 /// An instant as a page shows it: seen from now, with the exact time beside it.
@@ -169,14 +184,21 @@ pub(crate) struct When {
     pub(crate) at_ms: i64,
     pub(crate) iso: String,
     pub(crate) relative: String,
+    /// To the second, as a table has room for: `11-23 22:03:25 UTC`; a script tells it in the reader's own zone.
+    pub(crate) clock: String,
 }
 
 impl When {
     pub(crate) fn new(at_ms: i64, now_ms: i64) -> Self {
+        let iso = iso(at_ms);
         Self {
             at_ms,
-            iso: iso(at_ms),
+            clock: match iso.get(5..19) {
+                Some(clock) if iso.ends_with('Z') => format!("{} UTC", clock.replace('T', " ")),
+                _ => String::new(),
+            },
             relative: relative(at_ms, now_ms),
+            iso,
         }
     }
 }
@@ -193,6 +215,8 @@ mod tests {
         assert_eq!(relative(i64::MAX, now), "in 292471152 y");
         assert!(relative(i64::MIN, now).ends_with("y ago"));
         assert_eq!(iso(now), "2026-11-23T01:41:44.597Z");
+        assert_eq!(When::new(now, now).clock, "11-23 01:41:44 UTC");
+        assert_eq!(When::new(-1, now).clock, "");
         assert_eq!(iso(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(iso(-1), "-1 ms since 1970");
         assert_eq!(iso(i64::MAX), format!("{} ms since 1970", i64::MAX));
@@ -220,5 +244,18 @@ mod tests {
             (clipped("äöü", 2), clipped("ab", 2)),
             ("äö…".to_owned(), "ab".to_owned())
         );
+    }
+
+    #[test]
+    fn no_name_looks_like_another() {
+        for (name, shown) in [
+            ("\u{202e}evil", "\\u{202e}evil"),
+            ("Zero\u{200b}Width", "Zero\\u{200b}Width"),
+            ("Zero\u{200d}Width", "Zero\\u{200d}Width"),
+            ("\u{1f468}\u{200d}\u{1f469}", "\u{1f468}\u{200d}\u{1f469}"),
+            ("two\nlines", "two\nlines"),
+        ] {
+            assert_eq!(clipped(name, 100), shown);
+        }
     }
 }

@@ -187,6 +187,10 @@ async fn look(api: &mut Api) {
         api.get("/metrics", "/metrics?filter=nobody").await["classes"],
         json!([])
     );
+    let failing = api
+        .get("/metrics", "/metrics?order=failures&filter=SOME")
+        .await;
+    assert_eq!(failing["classes"][0]["failures"], 2, "{failing}");
     let class = api
         .get("/metrics/{class}", "/metrics/Some%20%3Ctext%3E")
         .await;

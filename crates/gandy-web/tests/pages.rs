@@ -64,7 +64,7 @@ async fn every_page_reads_whole_and_shows_text_as_text() {
     fill(&redis);
     let site = Site::start(of(&redis)).await;
     for (path, text) in [
-        ("/", "Runs a second"),
+        ("/", "Jobs a second"),
         ("/queues", "low"),
         ("/queues/low", "Youngest first"),
         ("/queues/low?end=last", "Youngest first"),
@@ -454,4 +454,180 @@ async fn a_page_that_is_open_while_redis_restarts_says_so_and_comes_back() {
             .expect("news of the return");
         seen = String::from_utf8_lossy(&chunk.unwrap().unwrap()).into_owned();
     }
+}
+
+/// What stands between the two, as a browser reads it.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<(String, &'a str)> {
+    let (_, rest) = text.split_once(before)?;
+    let (inner, rest) = rest.split_once(after)?;
+    let mut inner = inner.to_owned();
+    for (code, char) in [
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+    ] {
+        inner = inner.replace(code, char);
+    }
+    Some((inner, rest))
+}
+
+/// A value as a browser sends it.
+fn sent(value: &str) -> String {
+    value.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// Each group's count, link, and the filter of its acts.
+fn groups(page: &Page) -> Vec<(usize, String, String)> {
+    let rows = page.body.split("<tr data-row>").skip(1);
+    let group = |row: &str| {
+        let (count, row) = between(row, "<b>", "</b>").unwrap();
+        let (link, row) = between(row, "href=\"", "\"").unwrap();
+        let (filter, _) = between(row, "name=\"filter\" value=\"", "\"").unwrap();
+        (count.parse().unwrap(), link, filter)
+    };
+    rows.map(group).collect()
+}
+
+#[tokio::test]
+async fn a_groups_count_is_what_its_link_finds_and_what_its_acts_take() {
+    let redis = RedisServer::start();
+    let hour_ago = chrono::Utc::now().timestamp_millis() - 3_660_000;
+    let failed = |class: &str, message: &str| {
+        format!(r#","failed_at":{hour_ago},"error_class":"{class}","error_message":"{message}""#)
+    };
+    let timeout = failed("Timeout", "no reply");
+    let young = timeout.replace(
+        &hour_ago.to_string(),
+        &chrono::Utc::now().timestamp_millis().to_string(),
+    );
+    let none = format!(r#","failed_at":{hour_ago}"#);
+    let wrapper = "Sidekiq::ActiveJob::Wrapper";
+    let all = [
+        (2, "Mail", timeout.clone()),
+        (1, "Mail", young),
+        (4, "Mail", failed("Net::Timeout", "no reply")),
+        (5, "Mail", failed("E", "a Timeout b")),
+        (2, "Mail*", timeout.clone()),
+        (2, r#"Ma\"il\\"#, timeout.clone()),
+        (2, "Mail", none.clone()),
+        (1, "Mail", format!(r#"{none},"error_class":null"#)),
+        (3, wrapper, format!(r#"{timeout},"wrapped":"Mail*""#)),
+        (1, wrapper, timeout),
+    ];
+    let mut number = 0;
+    for (count, class, more) in &all {
+        for _ in 0..*count {
+            number += 1;
+            redis.cli(&["ZADD", "retry", "4000000000", &job(class, number, more)]);
+        }
+    }
+    redis.cli(&["ZADD", "retry", "4000000000", "{no job"]);
+    let site = Site::start(of(&redis)).await;
+    for (path, expected) in [
+        ("/retries?view=errors", vec![5, 5, 4, 3, 3, 2, 1]),
+        (
+            "/retries?view=errors&filter=age%3E1h+-error:Net::Timeout",
+            vec![5, 5, 3, 2, 2, 1],
+        ),
+    ] {
+        let groups = groups(&site.get(path).await.ok());
+        let counts: Vec<usize> = groups.iter().map(|(count, ..)| *count).collect();
+        assert_eq!(counts, expected, "{path}: {groups:?}");
+        for (count, link, filter) in groups {
+            assert_eq!(
+                entries(&site.get(&link).await.ok()).len(),
+                count,
+                "{filter}"
+            );
+            let form = format!("all=1&filter={}", sent(&filter));
+            let act = site.post("/retries/delete", &form).await;
+            assert_eq!(act.status, StatusCode::SEE_OTHER, "{}", act.body);
+            let plural = if count == 1 { "" } else { "s" };
+            let said = format!("Delete {count} job{plural}");
+            site.get(act.header("location")).await.ok().has(&said);
+        }
+    }
+    // The page of a class, by the name that it is counted under.
+    for (class, count) in [("Ma\"il\\", 2), ("Mail*", 5), ("Mail", 15), (wrapper, 1)] {
+        let page = site.get(&format!("/metrics/{}", sent(class))).await.ok();
+        let (_, rest) = page.body.split_once("Jobs of it:").unwrap();
+        let (link, _) = between(rest, "href=\"", "\"").unwrap();
+        assert_eq!(entries(&site.get(&link).await.ok()).len(), count, "{class}");
+    }
+}
+
+/// The classes of the table, and the sum of the plot's runs.
+fn ran(page: &Page) -> (Vec<String>, u64) {
+    let rows = page.body.split("data-open>").skip(1);
+    let names = rows.map(|row| row.split("</a>").next().unwrap().to_owned());
+    let (series, _) = between(&page.body, "data-series=\"", "\"").unwrap();
+    let runs = series.split("],[").nth(1).unwrap().split(',');
+    let sum = runs.map(|runs| runs.parse::<u64>().unwrap()).sum();
+    (names.collect(), sum)
+}
+
+#[tokio::test]
+async fn a_rare_class_is_found_among_many_and_the_plot_is_of_all() {
+    let redis = RedisServer::start();
+    let mut fields = Vec::new();
+    for number in 0..200 {
+        fields.extend([format!("Class{number:03}|p"), (1_000 + number).to_string()]);
+    }
+    for (field, count) in [
+        ("Class000|f", "1"),
+        ("Rare::Payment|p", "1"),
+        ("Rare::Payment|f", "1"),
+    ] {
+        fields.extend([field.to_owned(), count.to_owned()]);
+    }
+    let key = chrono::Utc::now().format("j|%y%m%d|%-H:%M").to_string();
+    let mut hset = vec!["HSET", &key];
+    hset.extend(fields.iter().map(String::as_str));
+    redis.cli(&hset);
+    let all: u64 = (0..200).map(|number| 1_000 + number).sum::<u64>() + 1;
+    let site = Site::start(of(&redis)).await;
+
+    let page = site.get("/metrics").await.ok();
+    page.has("60 of 201 classes, the busiest")
+        .has("runs of 201 classes")
+        .lacks("Rare::Payment");
+    let (names, sum) = ran(&page);
+    assert_eq!((names.len(), &*names[0], sum), (60, "Class199", all));
+
+    let page = site.get("/metrics?filter=+rare::pAY").await.ok();
+    assert_eq!(ran(&page), (vec!["Rare::Payment".to_owned()], 1));
+    page.has("runs of 1 class<").lacks("the busiest");
+    site.get("/metrics?filter=rar*")
+        .await
+        .ok()
+        .has("No class with that in its name ran");
+
+    let page = site
+        .get("/metrics?range=4h&order=failures&filter=a")
+        .await
+        .ok();
+    page.has("60 of 201 classes, those that failed most")
+        .has("/metrics?range=4h&amp;order=runs&amp;filter=a\"")
+        .has("/metrics?range=8h&amp;order=failures&amp;filter=a\"")
+        .has("name=\"order\" value=\"failures\"");
+    let (names, sum) = ran(&page);
+    assert_eq!(
+        (&names[..3], sum),
+        (
+            &[
+                "Rare::Payment".to_owned(),
+                "Class000".to_owned(),
+                "Class199".to_owned()
+            ][..],
+            all
+        )
+    );
+    let (names, _) = ran(&site.get("/metrics?order=failures").await.ok());
+    assert_eq!(names[0], "Rare::Payment", "of all, too");
+
+    let wrong = site.get("/metrics?order=loudness").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    wrong.has("must be one of: runs, failures");
 }

@@ -93,6 +93,8 @@ fn processes() -> Vec<ProcessInfo> {
             quiet: false,
             rss_kb: 46_000,
             rtt_us: 120,
+            lease_ms: Some(12_000),
+            classes: Vec::new(),
             work: vec![WorkInfo {
                 id: "1".to_owned(),
                 json: entry.to_string(),
@@ -107,6 +109,8 @@ fn processes() -> Vec<ProcessInfo> {
             quiet: false,
             rss_kb: 0,
             rtt_us: 0,
+            lease_ms: None,
+            classes: Vec::new(),
             work: Vec::new(),
         },
     ]
@@ -129,6 +133,8 @@ fn metrics() -> Metrics {
         from_ms: NOW - 3_599_000,
         to_ms: NOW + 1_000,
         step: Duration::from_secs(60),
+        series: Vec::new(),
+        failure_series: Vec::new(),
         classes: vec![
             class("Mailer::Digest\u{1b}[31m", 700, 12, Some(8.25)),
             class("Reports::Monthly::Import", 1, 1_770, None),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gandy::views::{Metrics, Window};
+use gandy::views::{Metrics, Pick, Window};
 use gandy::{Error, Inspect, Place};
 
 use super::event::{Ask, Body, Found, Seen};
@@ -68,7 +68,11 @@ impl Source {
         if let Some(kept) = self.metrics.at(Instant::now()) {
             return Ok(Arc::clone(kept));
         }
-        let read = Arc::new(self.inspect.metrics(METRICS, None, CLASSES).await?);
+        let read = Arc::new(
+            self.inspect
+                .metrics(METRICS, Pick::busiest(CLASSES))
+                .await?,
+        );
         // From its end on: a reading that takes long does not follow on itself.
         self.metrics = Kept(Some((Instant::now(), Arc::clone(&read))));
         Ok(read)

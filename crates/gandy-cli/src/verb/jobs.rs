@@ -26,6 +26,8 @@ FILTER: terms that a job must fit, all of them. Put them in quotes, the shell ha
   queue:low  jid:b5de*  tag:import                 the queue it names, its id, one of its tags
   arg:42          one of its arguments, as JSON or as the text in its quotes; arg:'"42"' is the string alone
   error:Timeout   its last error has this in class or message
+  class=Mailer    its class is just this text, * and ? included; also queue= jid= tag=
+  error=Timeout   the class of its last error is just this text; error="": it has none
   age>1h  age<5m  for how long it is where it is: in a queue since it was enqueued, in retry since it failed, in dead
                   since it died, in schedule since it was created
   attempt>3       the run that comes next, the first is 1; also < >= <= =
@@ -194,9 +196,11 @@ async fn with_reason(inspect: &Inspect, job: JobInfo) -> Result<Found, Failure> 
 }
 
 fn json<'a>(found: &'a Found, place: &'a str) -> Job<'a> {
-    Job::of(&found.job, place, usize::MAX, whole)
-        .buried_for(found.reason.as_deref())
-        .held_by(found.process.as_deref())
+    Job::of(&found.job, place, whole, |bytes| {
+        String::from_utf8_lossy(bytes).into_owned()
+    })
+    .buried_for(found.reason.as_deref())
+    .held_by(found.process.as_deref())
 }
 
 fn columns(set: &Set) -> table::Columns<'static> {

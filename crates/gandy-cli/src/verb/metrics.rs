@@ -2,7 +2,7 @@
 
 use clap::Args;
 use gandy::document::ClassTable;
-use gandy::views::{ClassMetrics, Window};
+use gandy::views::{ClassMetrics, Classes, Pick, Window};
 
 use crate::cli::Common;
 use crate::failure::Failure;
@@ -52,11 +52,13 @@ pub(crate) async fn run(args: &MetricsArgs, common: &Common) -> Result<(), Failu
         (minutes, None) => Window::Minutes(minutes.unwrap_or(60)),
     };
     let inspect = common.inspect()?;
-    let metrics = inspect
-        .metrics(window, args.class.as_deref(), args.limit.into())
-        .await?;
+    let pick = Pick {
+        classes: args.class.as_deref().map_or(Classes::All, Classes::Named),
+        ..Pick::busiest(args.limit.into())
+    };
+    let metrics = inspect.metrics(window, pick).await?;
     if common.json {
-        return document::print(&ClassTable::of(&metrics, |_| true));
+        return document::print(&ClassTable::from(&metrics));
     }
     if metrics.classes.is_empty() {
         output::note(

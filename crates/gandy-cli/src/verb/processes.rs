@@ -16,7 +16,9 @@ const EXAMPLES: &str = r#"EXAMPLES
 
 JSON
   [{"identity":"host:1:0123456789ab","concurrency":25,"busy":1,"quiet":false,"beat_ms":1795398104597,"rss_kb":46000,
-    "rtt_us":120,"info":{…},"work":[{"id":"…","entry":{"queue":"default","payload":"…","run_at":1795398104}}]}]
+    "rtt_us":120,"lease_ms":12034,"classes":["Mailer"],"info":{…},
+    "work":[{"id":"…","entry":{"queue":"default","payload":"…","run_at":1795398104}}]}]
+  lease_ms is for how long it counts as alive if it is not heard of again; Ruby's processes have no lease and no classes
   info and entry are what the process wrote of itself and of a running job; info is null, and the numbers 0, when it has
   not been heard of for a minute
 

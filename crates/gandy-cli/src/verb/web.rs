@@ -74,17 +74,33 @@ pub(crate) struct WebArgs {
     #[arg(long, conflicts_with = "redact")]
     show_all: bool,
 
-    /// How often open pages look
-    #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = parse_some_span)]
+    /// How often open pages look, 200ms to 1m
+    #[arg(long, value_name = "SPAN", default_value = "2s", value_parser = parse_poll)]
     poll: Duration,
 
     /// What a proxy in front takes away from each path, such as /gandy
-    #[arg(long, value_name = "PATH", default_value = "")]
+    #[arg(long, value_name = "PATH", default_value = "", value_parser = parse_prefix)]
     prefix: String,
 
     /// Act by the functions of gandy install-functions, where no script may be brought along
     #[arg(long)]
     functions: bool,
+}
+
+fn parse_prefix(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~/-".contains(&byte);
+    match text.bytes().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err("write a path such as /gandy".to_owned()),
+    }
+}
+
+fn parse_poll(text: &str) -> Result<Duration, String> {
+    let span = parse_some_span(text)?;
+    match (Duration::from_millis(200)..=Duration::from_secs(60)).contains(&span) {
+        true => Ok(span),
+        false => Err("write a span from 200ms to 1m".to_owned()),
+    }
 }
 
 pub(crate) async fn run(args: &WebArgs, common: &Common) -> Result<(), Failure> {
@@ -111,10 +127,13 @@ pub(crate) async fn run(args: &WebArgs, common: &Common) -> Result<(), Failure> 
     let address = listener.local_addr().map_err(cannot)?;
     let mut term = listen(SignalKind::terminate())?;
     let mut int = listen(SignalKind::interrupt())?;
+    let behind = match args.prefix.trim_matches('/') {
+        "" => String::new(),
+        prefix => format!(", behind the proxy under /{prefix}/"),
+    };
     output::say(&format!(
-        "the dashboard is at http://{}{}/",
-        name(address),
-        printable(args.prefix.trim_end_matches('/'))
+        "the dashboard is at http://{}/{behind}",
+        name(address)
     ));
     let asked = async move {
         tokio::select! {

@@ -55,6 +55,13 @@ fn a_filter_finds_its_jobs_in_the_order_of_their_place() {
         Vec::<String>::new()
     );
     assert_eq!(found(&["retry", "class:Mailer error:'reply'"]), [RUBY_JID]);
+    // A whole text: none of a pattern, a part, or the message.
+    assert_eq!(found(&["retry", "class=Rare"]), ["1000", "2000"]);
+    assert_eq!(found(&["retry", "class=Rar*"]), Vec::<String>::new());
+    assert_eq!(
+        found(&["retry", "-class=Common", "-class=Rare", "-error=\"\""]),
+        [RUBY_JID]
+    );
     // Both stamps are years old.
     assert_eq!(
         found(&["queue:default", "age>30d", "class:Rare", "-arg:1000"]),

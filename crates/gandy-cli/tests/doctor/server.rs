@@ -83,6 +83,33 @@ fn a_cluster_wants_a_hash_tag() {
     assert_eq!(codes(&tagged), [] as [&str; 0]);
 }
 
+/// Found by review: after a failover by hand people watched frozen numbers.
+#[test]
+fn a_replica_is_told_with_the_age_of_what_it_shows() {
+    let (primary, replica) = (sound(), sound());
+    // Redis waits 5 s for more replicas before it sends what it has.
+    primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    replica.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    let linked = || {
+        let info = replica.cli(&["INFO", "replication"]);
+        info.contains("master_link_status:up")
+    };
+    wait_until(DEADLINE, "the replica is linked", linked);
+    let reason = || {
+        let report = look(&replica);
+        let found = finding(&report, "read-only-replica");
+        assert_eq!(found["severity"], "error");
+        found["reason"].as_str().unwrap().to_owned()
+    };
+    let words = reason();
+    assert!(words.ends_with("it is linked to its primary"), "{words}");
+    assert_eq!(codes(&look(&primary)), [] as [&str; 0]);
+    drop(primary);
+    wait_until(DEADLINE, "the link is down", || !linked());
+    let words = reason();
+    assert!(words.contains("out of reach for"), "{words}");
+}
+
 #[test]
 fn a_long_way_is_measured() {
     let redis = sound();

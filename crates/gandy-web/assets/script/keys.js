@@ -9,7 +9,7 @@ function switchTheme() {
   dispatchEvent(new Event("themechange"));
 }
 
-const rows = () => $$("tr[data-row], [data-row]:not(tr)");
+const rows = () => $$("[data-row]");
 function step(by) {
   const all = rows();
   if (!all.length) return;
@@ -18,6 +18,8 @@ function step(by) {
   if (at >= 0) all[at].classList.remove("current");
   to.classList.add("current");
   to.scrollIntoView({ block: "nearest" });
+  // A screen reader hears which row it is.
+  $("[data-open]", to)?.focus({ preventScroll: true });
 }
 const current = () => $(".current[data-row]");
 
@@ -114,7 +116,12 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { label.textContent = before; }, 1500);
 });
 
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-stale]")) location.reload();
+});
+
 document.addEventListener("submit", (event) => {
-  const words = event.submitter?.dataset.confirm;
+  const chosen = $$('input[name="entry"]:checked').length;
+  const words = event.submitter?.dataset.confirm?.replace("{n}", chosen === 1 ? "1 job" : `${chosen} jobs`);
   if (words && !confirm(words)) event.preventDefault();
 });

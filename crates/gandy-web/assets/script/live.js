@@ -44,17 +44,50 @@ function patchChildren(old, now) {
   }
 }
 
-function put(name, html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
+// Rows stay where they are while somebody is about to press a button in them.
+const held = new Map(), hovers = matchMedia("(hover: hover)").matches;
+function put(name, html, since = held.get(name)?.since ?? Date.now()) {
+  held.delete(name);
   for (const place of $$(`[data-live="${name}"]`)) {
-    patchChildren(place, template.content.cloneNode(true));
+    if (hovers && Date.now() - since < 3000 && $("tr button:hover", place)) {
+      held.set(name, { html, since });
+      continue;
+    }
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    patchChildren(place, template.content);
     place.dispatchEvent(new CustomEvent("news", { bubbles: true }));
   }
 }
+setInterval(() => { for (const [name, { html, since }] of [...held]) put(name, html, since); }, 400);
+
+// Lists stay as they were loaded; that they have changed is said.
+document.addEventListener("news", (event) => {
+  if (event.target.dataset.live !== "size") return;
+  for (const link of $$("[data-stale]")) link.hidden = event.target.textContent.trim() === link.dataset.stale;
+});
 
 // The stream: closed while the page is hidden (a browser gives one server six connections) or paused, opened again by itself.
-const live = { source: null, paused: false, wait: 1000, timer: 0 };
+const live = { source: null, paused: false, wait: 1000, timer: 0, heard: Date.now() };
+// The server says something every five seconds.
+const SILENCE = 13000;
+
+// Whether the dashboard itself is heard of: else all that stands here is old, and nobody would know.
+function listen() {
+  if (live.paused || document.hidden || !body.dataset.page) return;
+  const lost = Date.now() - live.heard > SILENCE;
+  const notice = $("#lost");
+  if (lost && notice.hidden) {
+    $("[data-lost]").textContent = new Date(live.heard).toLocaleTimeString();
+    state(false, "Lost");
+  }
+  notice.hidden = !lost;
+}
+setInterval(listen, 1000);
+function heard() {
+  live.heard = Date.now();
+  $("#lost").hidden = true;
+}
 
 function state(on, word) {
   for (const dot of $$("[data-dot]")) {
@@ -70,14 +103,21 @@ function open() {
   if (!body.dataset.page || live.paused || document.hidden || live.source) return;
   const source = new EventSource(`${body.dataset.base}/live?page=${encodeURIComponent(body.dataset.page)}`);
   live.source = source;
+  source.addEventListener("beat", () => { heard(); state(!$('[data-live="away"] .notice.bad'), "Live"); });
   source.addEventListener("news", (event) => {
+    heard();
     live.wait = 1000;
     const news = JSON.parse(event.data);
     for (const [name, html] of Object.entries(news)) put(name, html);
-    const away = $('[data-live="away"] .notice');
+    const away = $('[data-live="away"] .notice.bad');
     state(!away, away ? "Redis away" : "Live");
     // A page that could not be shown is shown now.
-    if (!away && $(".trouble")?.dataset.again) location.reload();
+    if (!away && $(".trouble")?.dataset.again) {
+      close();
+      const tries = Number(sessionStorage.getItem("tries") ?? 0);
+      sessionStorage.setItem("tries", tries + 1);
+      live.timer = setTimeout(() => location.reload(), Math.min(1000 * 2 ** tries, 30000));
+    }
   });
   source.onerror = () => {
     close();
@@ -102,17 +142,22 @@ function pause() {
   if (live.paused) {
     close();
     state(null, "Paused");
-  } else open();
+  } else wake();
 }
 
-document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+function wake() {
+  live.heard = Date.now();
+  open();
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : wake()));
 addEventListener("pagehide", close);
-addEventListener("pageshow", open);
+addEventListener("pageshow", wake);
 
 // Times stay true while a page is open, and are told in the reader's own zone when pointed at.
 const units = [[1000, "ms"], [60000, "s"], [3600000, "min"], [86400000, "h"], [31536000000, "d"], [Infinity, "y"]];
 const sizes = { ms: 1, s: 1000, min: 60000, h: 3600000, d: 86400000, y: 31536000000 };
-const skew = (Date.parse($("[data-now]")?.dataset.now ?? "") || Date.now()) - Date.now();
+const skew = (Date.parse(body.dataset.now) || Date.now()) - Date.now();
 
 function relative(at) {
   const gap = at - (Date.now() + skew), far = Math.abs(gap);
@@ -130,15 +175,32 @@ function tick() {
     if (Number.isNaN(at)) continue;
     const words = relative(at);
     if (time.textContent !== words) time.textContent = words;
-    if (!time.dataset.local) {
-      time.dataset.local = "1";
+    if (time.dataset.local !== time.dateTime) {
+      time.dataset.local = time.dateTime;
       time.title = `${new Date(at).toLocaleString()} (${time.dateTime})`;
     }
   }
 }
+// Today's as a time of day, others with their day.
+function clocks() {
+  const today = new Date().toDateString();
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+  for (const clock of $$("time[data-clock]")) {
+    const at = new Date(clock.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const day = at.toDateString() === today ? {} : { month: "short", day: "numeric" };
+    if (at.getFullYear() !== new Date().getFullYear()) day.year = "numeric";
+    clock.textContent = at.toLocaleString([], { ...day, ...time });
+  }
+}
+clocks();
 setInterval(tick, 1000);
 tick();
 
+// On a phone the navigation is wider than the screen.
+const here = $('.rail nav [aria-current="page"]');
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2 + here.clientWidth / 2;
+if (!$(".trouble")) sessionStorage.removeItem("tries");
 for (const place of $$("[data-script]")) place.hidden = false;
 $("[data-pause]")?.addEventListener("click", pause);
 state(null, "Live");

@@ -2,8 +2,8 @@
 const plots = new Map();
 const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const tones = { rates: ["--accent-line", "--bad-line"], runs: ["--accent-line", "--bad-line"] };
-const names = { rates: ["processed", "failed"], runs: ["runs", "failures"] };
+const tones = ["--accent-line", "--bad-line", "--info-line"];
+const names = { rates: ["processed", "failed", "enqueued"], runs: ["runs", "failures"] };
 
 const clock = (at, step) => new Date(at * 1000).toLocaleString([], step >= 86400 ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hour12: false });
 
@@ -46,8 +46,8 @@ function draw(figure) {
     grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false },
   };
   const series = names[kind].map((label, at) => ({
-    label, stroke: colour(tones[kind][at]), width: 1.5, points: { show: false },
-    fill: at === 0 ? `${colour(tones[kind][at])}1f` : undefined,
+    label, stroke: colour(tones[at]), width: 1.5, points: { show: false },
+    fill: at === 0 ? `${colour(tones[at])}1f` : undefined,
     value: (_, value) => (value == null ? "–" : compact.format(value)),
   }));
   const chart = new uPlot({

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{answer, ok};
 use crate::fate::{self, Fate};
 use crate::frame::Visitor;
+use crate::guard::TOKEN;
 use crate::page::acts::{Done, carry_out, find, named, target};
 use crate::page::queues::{queue, set_paused};
 use crate::page::{busy, doctor, push as form};
@@ -100,6 +101,7 @@ fn prepared(visitor: &Visitor, run: &Run) -> Outcome {
 }
 
 async fn on(app: &App, visitor: &Visitor, place: Place, act: Act, form: &Params) -> Outcome {
+    form.only(&["entry", "all", "filter", "to", TOKEN])?;
     match carry_out(app, visitor, &place, &act, form).await? {
         Done::Selected(acts, _) if acts.matched == 0 => Err(Problem::param(
             "entries",
@@ -198,6 +200,7 @@ pub(crate) async fn on_job(
     if act == "cancel" {
         return cancelled(&jid, &fate::wish(&app, &visitor, &jid).await?);
     }
+    form.only(&["place", "entry", "to", TOKEN])?;
     let act = named(&act, &form)?;
     let place = place(form.need("place")?)?;
     match fate::carry_out(&app, &visitor, &jid, &place, &act, &form).await? {
@@ -231,6 +234,9 @@ fn cancelled(jid: &str, cancelled: &Cancelled) -> Outcome {
 }
 
 pub(crate) async fn push(State(app): State<App>, visitor: Visitor, Form(form): Form) -> Outcome {
+    form.only(&[
+        "class", "args", "queue", "in", "retry", "tags", "fields", TOKEN,
+    ])?;
     let push = form::push(&form)?;
     let (jid, class) = (push.id().to_owned(), push.class().to_owned());
     let queue = push.record().queue.clone();
@@ -249,7 +255,14 @@ pub(crate) async fn signal(
     visitor: Visitor,
     Path((identity, signal)): Path<(String, String)>,
 ) -> Outcome {
-    let told = busy::tell(&app, &visitor, identity, &signal).await?;
+    let busy::Told { told, deaf } = busy::tell(&app, &visitor, identity, &signal).await?;
+    if told.is_empty() && deaf > 0 {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "That cannot be done",
+            "it is part of an application and heeds no signal; nobody was told anything",
+        ));
+    }
     if told.is_empty() {
         return Err(Problem::not_found(
             "there is no such process; nobody was told anything",

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use gandy::Place;
 use gandy::document::{Event, Outcome as Ended, Said, Seen};
+use gandy::{Hit, Sought};
 use serde::Serialize;
 
 use super::{ok, payload};
-use crate::fate::bounded;
+use crate::fate::{bounded, without_messages};
 use crate::page::job::{SEARCH_S, address};
 use crate::param::Query;
 use crate::problem::{Outcome, Problem};
@@ -39,23 +39,26 @@ pub(crate) async fn show(
     let seen = match query.text("at", 400)? {
         Some(at) => {
             let (place, spot) = address(at)?;
-            spot.find(&app, &place).await?.map(|job| (job, spot))
+            match spot.seek(&app, &place, within).await? {
+                Sought::Found(hit) => Some(*hit),
+                Sought::Gone | Sought::Unseen { .. } => None,
+            }
         }
         None => None,
     };
-    let explanation = match &seen {
-        Some((job, spot)) => {
+    let mut explanation = match &seen {
+        Some(Hit { job, index, .. }) => {
             if let Err(why) = &job.payload {
                 return Err(Problem::param("at", format!("is no job: {why}")));
             }
-            let ahead = match job.place {
-                Place::Queue(_) => spot.index(),
-                _ => 0,
-            };
-            app.inspect.why_of(job, ahead).await?
+            app.inspect.why_of(job, *index as u64).await?
         }
-        None => app.inspect.why(&jid, within, &[]).await?,
+        None => {
+            let _hunt = app.hunt()?;
+            app.inspect.why(&jid, within, &[]).await?
+        }
     };
+    without_messages(&app, &mut explanation);
     let report = &explanation.report;
     if report.sightings.is_empty() && report.outcome.is_none() {
         let looked_at = words::count(report.looked_at, "job");

@@ -6,6 +6,8 @@ use gandy::{Found, Hit, Place, QueueInfo, SurveyedQueue};
 use serde::Serialize;
 
 use super::{ok, payload};
+use crate::frame::Visitor;
+use crate::json;
 use crate::page::queue::{SEARCH, from_the_back, surveyed};
 use crate::page::queues::queue as checked;
 use crate::page::set::{filter, window};
@@ -44,7 +46,12 @@ fn entries<'a>(app: &Shared, hits: &'a [Hit], place: &'a str) -> Vec<Entry<'a>> 
     let entry = |hit: &'a Hit| Entry {
         entry: Spot::of(hit).to_string(),
         bytes: hit.job.bytes.len(),
-        job: Job::of(&hit.job, place, RAW, |it| payload(app, it, LISTED)),
+        job: Job::of(
+            &hit.job,
+            place,
+            |it| payload(app, it, LISTED),
+            |bytes| json::raw(bytes, &app.redaction.of_bytes(), RAW).text(),
+        ),
     };
     hits.iter().map(entry).collect()
 }
@@ -68,22 +75,29 @@ pub(crate) async fn queues(State(app): State<App>) -> Outcome {
 
 pub(crate) async fn queue(
     State(app): State<App>,
+    visitor: Visitor,
     Path(name): Path<String>,
     Query(query): Query,
 ) -> Outcome {
     let name = checked(&name)?;
     let glance = app.watch.glance().await?;
-    let (surveyed, _) = surveyed(&glance, &name);
+    let (surveyed, _) = surveyed(&app, &glance, &name).await?;
     let queue = info(&surveyed);
     let place = Place::Queue(name);
     let (_, count) = window(&query)?;
     let found = match query.word("end", &["next", "last"])? {
+        "last" if query.get("filter").is_some_and(|filter| !filter.is_empty()) => {
+            return Err(Problem::param(
+                "end",
+                "last and a filter do not go together",
+            ));
+        }
         "last" => {
             let (jobs, next) = from_the_back(&app, &place, &query, count).await?;
             let examined = jobs.len() as u64;
             (jobs, next, examined, false)
         }
-        _ => search(&app, &place, &query).await?,
+        _ => search(&app, &visitor, &place, &query).await?,
     };
     list(&app, &place, Some(&queue), queue.size, found)
 }
@@ -91,9 +105,9 @@ pub(crate) async fn queue(
 /// Jobs, where the next page begins, how many were looked at, and whether the time was over.
 type Page = (Vec<Hit>, Option<String>, u64, bool);
 
-async fn search(app: &Shared, place: &Place, query: &Params) -> Outcome<Page> {
+async fn search(app: &Shared, visitor: &Visitor, place: &Place, query: &Params) -> Outcome<Page> {
     let (from, count) = window(query)?;
-    let filter = filter(query)?.map_err(|wrong| Problem::param("filter", wrong))?;
+    let filter = filter(app, visitor, query)?.map_err(|wrong| Problem::param("filter", wrong))?;
     let found = app
         .inspect
         .search(place, filter.as_ref(), from, count, SEARCH)
@@ -125,20 +139,28 @@ fn list(app: &Shared, place: &Place, queue: Option<&QueueInfo>, size: u64, page:
     })
 }
 
-pub(crate) async fn retries(State(app): State<App>, Query(query): Query) -> Outcome {
-    set(&app, Place::Retry, &query).await
+pub(crate) async fn retries(
+    State(app): State<App>,
+    visitor: Visitor,
+    Query(query): Query,
+) -> Outcome {
+    set(&app, &visitor, Place::Retry, &query).await
 }
 
-pub(crate) async fn scheduled(State(app): State<App>, Query(query): Query) -> Outcome {
-    set(&app, Place::Schedule, &query).await
+pub(crate) async fn scheduled(
+    State(app): State<App>,
+    visitor: Visitor,
+    Query(query): Query,
+) -> Outcome {
+    set(&app, &visitor, Place::Schedule, &query).await
 }
 
-pub(crate) async fn dead(State(app): State<App>, Query(query): Query) -> Outcome {
-    set(&app, Place::Dead, &query).await
+pub(crate) async fn dead(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
+    set(&app, &visitor, Place::Dead, &query).await
 }
 
-async fn set(app: &Shared, place: Place, query: &Params) -> Outcome {
-    let found = search(app, &place, query).await?;
+async fn set(app: &Shared, visitor: &Visitor, place: Place, query: &Params) -> Outcome {
+    let found = search(app, visitor, &place, query).await?;
     let glance = app.watch.glance().await?;
     let size = match place {
         Place::Schedule => glance.survey.schedule.size,

@@ -2,10 +2,11 @@
 
 use axum::extract::{Path, State};
 use gandy::document::{ClassTable, Day, Findings, Stats};
+use gandy::views::Pick;
 
 use super::ok;
 use crate::page::doctor::FRESH;
-use crate::page::metrics::{CLASSES, range};
+use crate::page::metrics::{classes, order, range};
 use crate::param::Query;
 use crate::problem::{Outcome, Problem};
 use crate::state::App;
@@ -24,13 +25,11 @@ pub(crate) async fn history(State(app): State<App>, Query(query): Query) -> Outc
 }
 
 pub(crate) async fn metrics(State(app): State<App>, Query(query): Query) -> Outcome {
-    let (name, window) = range(&query)?;
-    let wanted = query.text("filter", 200)?.unwrap_or_default();
-    let wanted = wanted.trim().to_lowercase();
-    let metrics = app.watch.metrics(name, window, CLASSES).await?;
-    ok(&ClassTable::of(&metrics, |class| {
-        class.to_lowercase().contains(&wanted)
-    }))
+    let (_, order) = order(&query)?;
+    let metrics = (app.watch)
+        .metrics(range(&query)?, classes(&query)?, order)
+        .await?;
+    ok(&ClassTable::from(&*metrics))
 }
 
 pub(crate) async fn class(
@@ -42,8 +41,8 @@ pub(crate) async fn class(
         return Err(Problem::param("class", "has at most 500 bytes"));
     }
     let (_, window) = range(&query)?;
-    let metrics = app.inspect.metrics(window, Some(&class), 1).await?;
-    ok(&ClassTable::of(&metrics, |_| true))
+    let metrics = app.inspect.metrics(window, Pick::one(&class)).await?;
+    ok(&ClassTable::from(&metrics))
 }
 
 pub(crate) async fn doctor(State(app): State<App>) -> Outcome {

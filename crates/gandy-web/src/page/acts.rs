@@ -1,10 +1,11 @@
 //! Acts on jobs: on those that were selected at once, on all that fit after a look at how many that are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use gandy::{Act, Acts, Error, Place, QueueName};
+use gandy::{Act, Acts, Error, Kind, Place, QueueName, Sought, Stood};
 
 use super::{Put, html, see};
 use crate::frame::{Frame, Tab, Visitor};
@@ -13,8 +14,10 @@ use crate::problem::{Outcome, Problem};
 use crate::runs::{Phase, Run, outcome, question, word};
 use crate::spot::{Spot, place_path, place_word};
 use crate::state::{App, Shared};
-use crate::{audit, words};
+use crate::{audit, fate, words};
 
+/// What was selected is looked for so long.
+const SEEKING: Duration = Duration::from_secs(2);
 /// Entries that are selected at once.
 const SELECTED: usize = 100;
 
@@ -47,6 +50,13 @@ pub(crate) async fn on_dead(
 }
 
 async fn on_set(app: &App, visitor: &Visitor, place: Place, act: &str, form: &Params) -> Outcome {
+    if act == "look" {
+        // What Enter does where it would press a button.
+        return Ok(see(
+            visitor,
+            &super::set::link(&place_path(&place), form, &[]),
+        ));
+    }
     on(app, visitor, place, named(act, form)?, form).await
 }
 
@@ -107,8 +117,9 @@ pub(crate) async fn carry_out(
     act: &Act,
     form: &Params,
 ) -> Outcome<Done> {
-    if form.get("all").is_some_and(|all| all != "false") {
-        let filter = super::set::filter(form)?.map_err(|wrong| Problem::param("filter", wrong))?;
+    if form.switch("all")? {
+        let filter = super::set::filter(app, visitor, form)?
+            .map_err(|wrong| Problem::param("filter", wrong))?;
         let run = app
             .runs
             .prepare(&app.inspect, place.clone(), filter, act.clone(), false);
@@ -127,29 +138,83 @@ pub(crate) async fn carry_out(
         .collect::<Result<_, _>>()?;
     let mut acts = Acts::default();
     let mut why = None;
-    for spot in &spots {
+    let mut broken = None;
+    let mut done = Vec::new();
+    for sought in seek(app, place, &spots).await? {
         acts.matched += 1;
-        let Some(job) = spot.find(app, place).await? else {
-            acts.gone += 1;
-            continue;
+        let job = match sought {
+            Sought::Found(hit) => hit.job,
+            Sought::Gone => {
+                acts.gone += 1;
+                continue;
+            }
+            // It may well be there, and run.
+            Sought::Unseen { .. } => {
+                acts.skipped += 1;
+                why = Some(
+                    "it moved on and was not found again in time; look for it by jid:".to_owned(),
+                );
+                continue;
+            }
         };
         match app.inspect.act(&job, act).await {
-            Ok(true) => acts.done += 1,
+            Ok(true) => {
+                acts.done += 1;
+                done.push(fate::name(&job));
+            }
             Ok(false) => acts.gone += 1,
             Err(Error::Config(words)) => {
                 acts.skipped += 1;
                 why = Some(words);
             }
             Err(error) => {
-                audit::failed(visitor, word(act), &place_word(place), &error.to_string());
-                return Err(Problem::from(error));
+                let words = error.to_string();
+                audit::failed(visitor, word(act), &place_word(place), &words);
+                match error.kind() {
+                    // Redis is away, or may have done it: the others would wait for the same, one after the other.
+                    Kind::Retry | Kind::Unknown => {
+                        broken = Some((acts.matched, Problem::from(error)))
+                    }
+                    // As where the queue of a job is no list; others may well be possible.
+                    _ => {
+                        acts.refused += 1;
+                        why = Some(words);
+                    }
+                }
             }
+        }
+        if broken.is_some() {
+            break;
         }
     }
     if !spots.is_empty() {
-        audit::done(visitor, word(act), &place_word(place), acts.done);
+        audit::picked(visitor, word(act), &place_word(place), &done);
+    }
+    if let Some((at, mut problem)) = broken {
+        problem.detail = format!(
+            "of {} the first {} were gone through, {} done, when it happened: {}",
+            words::count(spots.len() as u64, "job"),
+            words::grouped(at - 1),
+            words::grouped(acts.done),
+            problem.detail
+        );
+        return Err(problem);
     }
     Ok(Done::Selected(acts, why))
+}
+
+/// Those that were selected, as they stand now.
+async fn seek(app: &App, place: &Place, spots: &[Spot]) -> Outcome<Vec<Sought>> {
+    if let Place::Queue(name) = place {
+        // In one walk: they stand close to each other.
+        let stood: Vec<Stood> = spots.iter().map(Spot::stood).collect();
+        return Ok(app.inspect.jobs_near(name, &stood, SEEKING).await?);
+    }
+    let mut all = Vec::with_capacity(spots.len());
+    for spot in spots {
+        all.push(spot.seek(app, place, SEEKING).await?);
+    }
+    Ok(all)
 }
 
 /// The list from which it was asked, as it was.
@@ -224,8 +289,8 @@ fn view(run: &Run) -> View {
     let possible = run.counted.matched - run.counted.skipped.min(run.counted.matched);
     View {
         id: run.id,
-        question: question(&run.act, possible),
-        what: run.what(),
+        question: words::clipped(&question(&run.act, possible), 400),
+        what: words::clipped(&run.what(), 1_200),
         back: place_path(&run.place),
         phase,
         counted: words::grouped(possible),

@@ -3,20 +3,22 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use gandy::ProcessInfo;
-use gandy::views::RunningJob;
+use gandy::views::{RunningJob, Steps};
 use serde::Deserialize;
 
 use super::{Put, html, see};
 use crate::audit;
 use crate::frame::{Frame, Tab, Visitor};
 use crate::json;
-use crate::param::{Form, Query, encoded};
+use crate::param::{Form, Query, encoded, jid_path};
 use crate::problem::{Outcome, Problem};
 use crate::state::{App, Shared};
 use crate::words::{self, When, clipped};
 
+/// A lease is renewed three times in its 15 s; what is left then is no more than that.
+const LEASE_LOW_MS: u64 = 5_000;
 /// Rows of a table; how many more there are is said.
-const ROWS: usize = 200;
+const ROWS: usize = 500;
 
 #[derive(Template)]
 #[template(path = "busy.html")]
@@ -59,6 +61,11 @@ struct Process {
     slots: u64,
     share: u64,
     queues: String,
+    /// Those that it has handlers for; Ruby does not say it.
+    classes: String,
+    lease: String,
+    /// It should have renewed it by now.
+    lease_ends: bool,
     memory: String,
     round_trip: String,
     slow: bool,
@@ -78,12 +85,40 @@ struct Run {
     class: String,
     queue: String,
     args: String,
+    /// Whole, and as much of it as tells it from others at a glance.
     process: String,
+    host: String,
     started: Option<When>,
-    progress: String,
-    /// Of 100, where the handler says of how much.
-    share: Option<u64>,
+    progress: Option<Progress>,
     attempt: u32,
+}
+
+/// How far a run is, by its handler's own word.
+pub(crate) struct Progress {
+    /// Of 100, where the handler says of how much.
+    pub(crate) share: Option<u64>,
+    pub(crate) text: String,
+}
+
+impl From<&Steps> for Progress {
+    fn from(steps: &Steps) -> Self {
+        let total = steps.total.filter(|total| *total > 0);
+        let of = match total {
+            Some(total) => format!(
+                "{} of {}",
+                words::grouped(steps.done),
+                words::grouped(total)
+            ),
+            None => format!("{} done", words::grouped(steps.done)),
+        };
+        Self {
+            share: total.map(|total| (steps.done.saturating_mul(100) / total).min(100)),
+            text: match steps.note.is_empty() {
+                true => of,
+                false => format!("{of}, {}", clipped(&steps.note, 60)),
+            },
+        }
+    }
 }
 
 /// What a process says of itself; of another type counts as not said.
@@ -142,8 +177,12 @@ fn view(app: &Shared, processes: &[ProcessInfo], now_ms: i64) -> View {
     }
 }
 
+fn info(process: &ProcessInfo) -> Info {
+    serde_json::from_str(&process.info).unwrap_or_default()
+}
+
 fn process(process: &ProcessInfo, now_ms: i64) -> Process {
-    let info: Info = serde_json::from_str(&process.info).unwrap_or_default();
+    let info = info(process);
     let gone = process.info.is_empty();
     let (host, rest) = process
         .identity
@@ -158,7 +197,7 @@ fn process(process: &ProcessInfo, now_ms: i64) -> Process {
         link: encoded(&process.identity),
         host: clipped(host, 60),
         rest: clipped(rest, 40),
-        identity: process.identity.clone(),
+        identity: clipped(&process.identity, 200),
         tag: clipped(&info.tag, 40),
         labels: info
             .labels
@@ -175,6 +214,9 @@ fn process(process: &ProcessInfo, now_ms: i64) -> Process {
             slots => (process.busy * 100 / slots).min(100),
         },
         queues: clipped(&info.queues.join(", "), 120),
+        classes: clipped(&process.classes.join(", "), 600),
+        lease: process.lease_ms.map_or_else(|| "–".to_owned(), words::span),
+        lease_ends: process.lease_ms.is_some_and(|left| left < LEASE_LOW_MS),
         memory: match process.rss_kb {
             0 => "–".to_owned(),
             kb => words::bytes(kb.saturating_mul(1024)),
@@ -204,24 +246,18 @@ fn run(app: &Shared, job: &RunningJob, now_ms: i64) -> Run {
     let jid = job.jid().unwrap_or_default();
     Run {
         key: format!("{}:{}", job.identity, job.id),
-        link: encoded(jid),
+        link: jid_path(jid),
         jid: clipped(jid, 40),
         class: clipped(job.class().unwrap_or("cannot be read"), 120),
         queue: clipped(job.queue.as_deref().unwrap_or_default(), 60),
         args: args.unwrap_or_default(),
         process: clipped(&job.identity, 60),
+        host: match job.identity.rsplit_once(':') {
+            Some((host_and_pid, _)) => clipped(host_and_pid, 40),
+            None => clipped(&job.identity, 40),
+        },
         started: job.started_ms.map(|at| When::new(at, now_ms)),
-        share: job.steps.as_ref().and_then(|steps| {
-            let total = steps.total.filter(|total| *total > 0)?;
-            Some((steps.done.saturating_mul(100) / total).min(100))
-        }),
-        progress: clipped(
-            &job.steps
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            80,
-        ),
+        progress: job.steps.as_ref().map(Progress::from),
         attempt: payload.map_or(0, super::entries::failures),
     }
 }
@@ -233,40 +269,62 @@ pub(crate) async fn signal(
     Path((identity, signal)): Path<(String, String)>,
     Form(_): Form,
 ) -> Outcome {
-    let told = tell(&app, &visitor, identity, &signal).await?.len();
-    let text = match (told, signal == "quiet") {
+    let Told { told, deaf } = tell(&app, &visitor, identity, &signal).await?;
+    let told = told.len();
+    let mut text = match (told, signal == "quiet") {
+        (0, _) if deaf > 0 => "Nobody was told anything.".to_owned(),
         (0, _) => "There is no such process; nobody was told anything.".to_owned(),
         (1, true) => "The process was told to take no more jobs.".to_owned(),
         (1, false) => "The process was told to end.".to_owned(),
         (more, true) => format!("{more} processes were told to take no more jobs."),
         (more, false) => format!("{more} processes were told to end."),
     };
+    match deaf {
+        0 => {}
+        1 => text += " One is part of an application and heeds no signal.",
+        deaf => text += &format!(" {deaf} are part of applications and heed no signal."),
+    }
     let notice = app.notices.keep(told > 0, text);
     Ok(see(&visitor, &format!("/busy?{notice}")))
 }
 
-/// Sends `quiet` or `stop` to one, or to `all`; gives those that were told.
+/// Whom a signal was for.
+pub(crate) struct Told {
+    pub(crate) told: Vec<String>,
+    /// Those that heed none.
+    pub(crate) deaf: usize,
+}
+
+/// Sends `quiet` or `stop` to one, or to `all` that heed it.
 pub(crate) async fn tell(
     app: &Shared,
     visitor: &Visitor,
     identity: String,
     signal: &str,
-) -> Outcome<Vec<String>> {
+) -> Outcome<Told> {
     let quiet = match signal {
         "quiet" => true,
         "stop" => false,
         _ => return Err(Problem::not_found("a process is made quiet or stopped")),
     };
-    let identities = match identity.as_str() {
-        "all" => {
-            let processes = app.inspect.processes().await?;
-            processes
-                .into_iter()
-                .map(|process| process.identity)
-                .collect()
-        }
+    let processes = app.inspect.processes().await?;
+    let deaf = |identity: &str| {
+        let process = processes.iter().find(|known| known.identity == identity);
+        process.is_some_and(|process| info(process).embedded)
+    };
+    let named = match identity.as_str() {
+        "all" => processes
+            .iter()
+            .map(|process| process.identity.clone())
+            .collect(),
         _ => vec![identity],
     };
+    let asked = named.len();
+    let identities: Vec<String> = named
+        .into_iter()
+        .filter(|identity| !deaf(identity))
+        .collect();
+    let deaf = asked - identities.len();
     // A name that nobody has would be told into the void, and leave a key there.
     let there = app.inspect.presence(&identities).await?;
     let mut told = Vec::new();
@@ -285,5 +343,5 @@ pub(crate) async fn tell(
         audit::done(visitor, signal, &identity, 0);
         told.push(identity);
     }
-    Ok(told)
+    Ok(Told { told, deaf })
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use gandy::doctor::{Code, Finding, Repair, Severity};
+use gandy::QueueName;
+use gandy::doctor::{CODES, Code, Finding, Repair, Severity};
 
 use super::{html, see};
 use crate::audit;
 use crate::frame::{Frame, Tab, Visitor};
-use crate::param::Query;
+use crate::param::{Query, encoded};
 use crate::problem::{Outcome, Problem};
 use crate::state::{App, Shared};
 use crate::words::{self, clipped};
@@ -22,6 +23,8 @@ pub(crate) const FRESH: Duration = Duration::from_secs(10);
 struct Page {
     frame: Frame,
     findings: Vec<Row>,
+    /// What was looked for and is not there: code, and what it would mean.
+    sound: Vec<(&'static str, &'static str)>,
     unknown: Vec<(String, String)>,
     server: String,
     user: String,
@@ -35,10 +38,16 @@ struct Row {
     severity: String,
     count: String,
     reason: String,
-    subjects: Vec<String>,
+    subjects: Vec<Subject>,
     more: u64,
     remedy: &'static str,
     fix: &'static str,
+}
+
+struct Subject {
+    text: String,
+    /// To its page; empty: it has none.
+    link: String,
 }
 
 pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
@@ -55,6 +64,11 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query):
             .live("nav:doctor")
             .noticing(notice),
         findings: report.findings.iter().map(row).collect(),
+        sound: CODES
+            .iter()
+            .filter(|row| report.findings.iter().all(|found| found.code != row.code))
+            .map(|row| (row.name, row.means))
+            .collect(),
         unknown: report
             .unknown
             .iter()
@@ -80,6 +94,7 @@ fn clock(ahead_ms: i64) -> String {
 
 fn row(finding: &Finding) -> Row {
     let known = finding.code.row();
+    let is_of_queues = matches!(finding.code, Code::UnservedQueue | Code::UnlistedQueue);
     Row {
         code: known.name,
         tone: match finding.severity {
@@ -96,11 +111,17 @@ fn row(finding: &Finding) -> Row {
         subjects: finding
             .subjects
             .iter()
-            .map(|subject| {
-                let name = clipped(&subject.name, 80);
-                match subject.count {
-                    0 | 1 => name,
-                    count => format!("{name} ({})", words::grouped(count)),
+            .map(|found| {
+                let name = clipped(&found.name, 80);
+                Subject {
+                    link: match is_of_queues && QueueName::check(&found.name).is_ok() {
+                        true => format!("/queues/{}", encoded(&found.name)),
+                        false => String::new(),
+                    },
+                    text: match found.count {
+                        0 | 1 => name,
+                        count => format!("{name} ({})", words::grouped(count)),
+                    },
                 }
             })
             .collect(),

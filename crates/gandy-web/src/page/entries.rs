@@ -3,7 +3,7 @@
 use gandy::{Hit, Payload, Place};
 
 use crate::json::{self, Shown};
-use crate::param::encoded;
+use crate::param::{encoded, jid_path};
 use crate::spot::{Spot, place_word};
 use crate::state::Shared;
 use crate::words::{When, clipped};
@@ -56,7 +56,7 @@ pub(crate) fn row(app: &Shared, hit: &Hit, now_ms: i64) -> Row {
     let job = &hit.job;
     let payload = match &job.payload {
         Ok(payload) => payload,
-        Err(problem) => return unreadable(hit, spot, problem, now_ms),
+        Err(problem) => return unreadable(app, hit, spot, problem, now_ms),
     };
     let hides = app.redaction.of(payload.class(), payload.display_class());
     let args = json::line(payload.args(), &hides, ARGS);
@@ -70,7 +70,7 @@ pub(crate) fn row(app: &Shared, hit: &Hit, now_ms: i64) -> Row {
     let at = format!("{}:{spot}", place_word(&job.place));
     let queue = payload.queue().unwrap_or("default");
     Row {
-        link: format!("/jobs/{}?at={}", encoded(payload.jid()), encoded(&at)),
+        link: format!("/jobs/{}?at={}", jid_path(payload.jid()), encoded(&at)),
         spot,
         jid: clipped(payload.jid(), 40),
         class: clipped(payload.display_class(), 120),
@@ -79,7 +79,10 @@ pub(crate) fn row(app: &Shared, hit: &Hit, now_ms: i64) -> Row {
         args,
         when: since.map(|at| When::new(at, now_ms)),
         error_class: clipped(&text(payload, "error_class").unwrap_or_default(), 80),
-        error_message: clipped(&text(payload, "error_message").unwrap_or_default(), MESSAGE),
+        error_message: clipped(
+            &hides.message(text(payload, "error_message").unwrap_or_default()),
+            MESSAGE,
+        ),
         runs: failures(payload),
         tags: tags(payload),
         problem: String::new(),
@@ -87,9 +90,7 @@ pub(crate) fn row(app: &Shared, hit: &Hit, now_ms: i64) -> Row {
 }
 
 /// Bytes that are no job: they can be looked at and deleted.
-fn unreadable(hit: &Hit, spot: String, problem: &str, now_ms: i64) -> Row {
-    let head = &hit.job.bytes[..hit.job.bytes.len().min(ARGS)];
-    let text = String::from_utf8_lossy(head).into_owned();
+fn unreadable(app: &Shared, hit: &Hit, spot: String, problem: &str, now_ms: i64) -> Row {
     let at = format!("{}:{spot}", place_word(&hit.job.place));
     Row {
         link: format!("/jobs/-?at={}", encoded(&at)),
@@ -98,13 +99,7 @@ fn unreadable(hit: &Hit, spot: String, problem: &str, now_ms: i64) -> Row {
         class: "No job".to_owned(),
         queue: String::new(),
         queue_link: String::new(),
-        args: Shown {
-            pieces: vec![json::Piece {
-                kind: json::Kind::Text,
-                text,
-            }],
-            ..Shown::default()
-        },
+        args: json::raw(&hit.job.bytes, &app.redaction.of_bytes(), ARGS),
         when: hit.job.at_ms.map(|at| When::new(at, now_ms)),
         error_class: String::new(),
         error_message: String::new(),

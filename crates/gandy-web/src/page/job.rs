@@ -5,25 +5,31 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::{Path, State};
 use gandy::views::{
-    Cancelled, ClassMetrics, Explanation, Sighting, Whereabouts, Window, words as said,
+    Cancelled, ClassMetrics, Explanation, Reason, RunningJob, Sighting, Whereabouts, Window,
+    words as said,
 };
-use gandy::{Act, JobInfo, Payload, Place, decode_backtrace};
+use gandy::{Act, JobInfo, Payload, Place, Sought, decode_backtrace};
 
 use super::acts::named;
+use super::busy::Progress;
 use super::entries::{failures, tags, text};
-use super::{html, see};
+use super::life::{Step, steps};
+use super::{Put, html, see};
 use crate::fate::{self, Fate};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::json::{self, Shown, What};
-use crate::param::{Form, Query, encoded};
+use crate::param::{Form, Query, encoded, jid_path};
 use crate::plot::Spark;
 use crate::problem::{Outcome, Problem};
 use crate::spot::{Spot, place, place_path, place_word};
 use crate::state::{App, Shared};
-use crate::words::{self, When};
+use crate::words;
 
 /// The search for a job that nobody showed; more when somebody asks for it.
 pub(crate) const SEARCH_S: u64 = 2;
+/// A job that a list showed is looked for, where it stood, for so long; and whether it is still there on each tick.
+const LOOKING: Duration = Duration::from_secs(1);
+const GLANCING: Duration = Duration::from_millis(100);
 /// Of arguments and of the payload.
 const SHOWN: usize = 128 << 10;
 
@@ -35,6 +41,9 @@ struct Page {
     jid_link: String,
     /// Fit for a shell as it is.
     plain: bool,
+    shell: Shell,
+    /// It runs, and what the page says of that changes.
+    runs: bool,
     job: Option<Job>,
     /// Over the reasons.
     about: &'static str,
@@ -61,7 +70,8 @@ struct Job {
     queue: String,
     queue_link: String,
     steps: Vec<Step>,
-    progress: String,
+    /// While it runs.
+    progress: Option<Progress>,
     args: Shown,
     payload: Shown,
     error_class: String,
@@ -73,15 +83,6 @@ struct Job {
     offers: Vec<Offer>,
     copy: String,
     history: Option<History>,
-}
-
-/// A moment of its life.
-struct Step {
-    name: &'static str,
-    /// `past`, `bad`, `now` or `next`.
-    tone: &'static str,
-    when: Option<When>,
-    note: String,
 }
 
 struct Offer {
@@ -121,36 +122,48 @@ pub(crate) async fn show(
 ) -> Outcome {
     fate::bounded(&jid)?;
     let within = query.number("within", 1, 60, SEARCH_S)?;
+    // With where it stands now, which is not where it stood when somebody was shown it.
     let seen = match query.text("at", 400)? {
         Some(at) => {
             let (place, spot) = address(at)?;
-            spot.find(&app, &place).await?.map(|job| (job, spot))
+            match spot.seek(&app, &place, LOOKING).await? {
+                Sought::Found(hit) => Some((*hit, spot)),
+                Sought::Gone | Sought::Unseen { .. } => None,
+            }
         }
         None => None,
     };
+    let ahead = seen.as_ref().map_or(0, |(hit, _)| hit.index as u64);
+    let seen = seen.map(|(hit, spot)| (hit.job, spot));
     if let Some((job, spot)) = &seen
         && let Err(problem) = &job.payload
     {
         return raw(&app, &visitor, job, spot, problem).await;
     }
-    let explanation = match &seen {
-        Some((job, spot)) => {
-            let ahead = match job.place {
-                Place::Queue(_) => spot.index(),
-                _ => 0,
-            };
-            app.inspect.why_of(job, ahead).await?
-        }
-        None => {
-            let within = Duration::from_secs(within);
-            // Who holds it is quickly told; sets of millions take their time.
-            match app.inspect.why_at_work(&jid, within).await? {
-                Some(explanation) => explanation,
-                None => app.inspect.why(&jid, within, &[]).await?,
-            }
-        }
-    };
-    let glance = app.watch.glance().await;
+    // Under its own id, so that what is copied from the page is about the job that stands there.
+    if let Some((job, _)) = &seen
+        && let Ok(payload) = &job.payload
+        && jid_path(payload.jid()) != jid_path(&jid)
+        && let Some(at) = query.get("at")
+    {
+        let path = format!("/jobs/{}?at={}", jid_path(payload.jid()), encoded(at));
+        return Ok(see(&visitor, &path));
+    }
+    let class = seen.as_ref().and_then(|(job, _)| job.payload.as_ref().ok());
+    let class = class.map(Payload::display_class);
+    // What is asked of Redis is asked at once where it can be.
+    let (explanation, glance, known) = tokio::join!(
+        explained(
+            &app,
+            &jid,
+            seen.as_ref().map(|(job, _)| (job, ahead)),
+            within
+        ),
+        app.watch.glance(),
+        async { Some(history(&app, class?).await) },
+    );
+    let mut explanation = explanation?;
+    fate::without_messages(&app, &mut explanation);
     let report = &explanation.report;
     let sighting = report.sightings.first();
     let tab = sighting.map_or(Tab::Other, |sighting| tab(&sighting.whereabouts));
@@ -159,26 +172,33 @@ pub(crate) async fn show(
         |it| it.payload.display_class().to_owned(),
     );
     let frame = Frame::new(&app, &visitor, tab, title, glance.as_deref())
-        .live("nav")
         .noticing(app.notices.take(&query));
     let now_ms = frame.now_ms;
     let job = match sighting {
-        Some(sighting) => Some(
-            job(
-                &app,
-                sighting,
-                seen.as_ref().map(|(_, spot)| spot),
-                &explanation,
-                now_ms,
-            )
-            .await,
-        ),
+        Some(sighting) => Some(job(
+            &app,
+            sighting,
+            seen.as_ref().map(|(_, spot)| spot),
+            &explanation,
+            now_ms,
+            match known {
+                Some(known) => known,
+                None => history(&app, sighting.payload.display_class()).await,
+            },
+        )),
         None => None,
     };
+    let frame = frame.live(match &job {
+        Some(job) if job.state == "running" => format!("job:{jid}"),
+        Some(job) if !job.spot.is_empty() => format!("entry:{}:{}", job.place_word, job.spot),
+        _ => "nav".to_owned(),
+    });
     let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
     html(&Page {
         plain: jid.chars().all(plain) && !jid.starts_with('-'),
+        shell: Shell::of(&app),
         jid_link: encoded(&jid),
+        runs: job.as_ref().is_some_and(|job| job.state == "running"),
         about: match &job {
             None => "Where it is",
             Some(job) if job.state == "running" => "What it does",
@@ -187,7 +207,18 @@ pub(crate) async fn show(
         reasons: explanation
             .reasons
             .iter()
-            .map(|reason| reason.text(explanation.now_ms))
+            .map(|reason| match reason {
+                // It stands below, and changes there.
+                Reason::Running {
+                    identity, since_ms, ..
+                } => Reason::Running {
+                    identity: identity.clone(),
+                    since_ms: *since_ms,
+                    steps: None,
+                }
+                .text(explanation.now_ms),
+                reason => reason.text(explanation.now_ms),
+            })
             .collect(),
         outcome: report
             .outcome
@@ -211,18 +242,39 @@ pub(crate) async fn show(
     })
 }
 
+/// Why it does not run: of the job that was shown, with how many are ahead of it, or of one that has to be looked for.
+async fn explained(
+    app: &Shared,
+    jid: &str,
+    seen: Option<(&JobInfo, u64)>,
+    within: u64,
+) -> Outcome<Explanation> {
+    if let Some((job, ahead)) = seen {
+        return Ok(app.inspect.why_of(job, ahead).await?);
+    }
+    let within = Duration::from_secs(within);
+    // Who holds it is quickly told; sets of millions take their time.
+    if let Some(explanation) = app.inspect.why_at_work(jid, within).await? {
+        return Ok(explanation);
+    }
+    let _hunt = app.hunt()?;
+    Ok(app.inspect.why(jid, within, &[]).await?)
+}
+
 fn tab(whereabouts: &Whereabouts) -> Tab {
     match whereabouts {
-        Whereabouts::Queue { .. } => Tab::Queues,
-        Whereabouts::Set {
-            place: Place::Retry,
-            ..
-        } => Tab::Retries,
-        Whereabouts::Set {
-            place: Place::Dead, ..
-        } => Tab::Dead,
-        Whereabouts::Set { .. } => Tab::Scheduled,
+        Whereabouts::Queue { name, .. } => tab_of(&Place::Queue(name.clone())),
+        Whereabouts::Set { place, .. } => tab_of(place),
         Whereabouts::InFlight { .. } | Whereabouts::Ruby { .. } => Tab::Busy,
+    }
+}
+
+pub(crate) fn tab_of(place: &Place) -> Tab {
+    match place {
+        Place::Queue(_) => Tab::Queues,
+        Place::Retry => Tab::Retries,
+        Place::Dead => Tab::Dead,
+        Place::Schedule => Tab::Scheduled,
     }
 }
 
@@ -244,12 +296,13 @@ fn standing(whereabouts: &Whereabouts) -> (&'static str, &'static str, Option<Pl
     }
 }
 
-async fn job(
+fn job(
     app: &Shared,
     sighting: &Sighting,
     seen: Option<&Spot>,
     explanation: &Explanation,
     now_ms: i64,
+    history: Option<History>,
 ) -> Job {
     let payload = &sighting.payload;
     let (state, tone, place) = standing(&sighting.whereabouts);
@@ -288,7 +341,7 @@ async fn job(
             Whereabouts::InFlight { identity, .. } | Whereabouts::Ruby { identity, .. } => {
                 identity.clone()
             }
-            Whereabouts::Queue { name, .. } => format!("Queue {name}"),
+            Whereabouts::Queue { name, .. } => format!("Queue {}", words::clipped(name, 120)),
             Whereabouts::Set {
                 place: Place::Retry,
                 ..
@@ -305,7 +358,7 @@ async fn job(
             true => String::new(),
             false => format!("/push?copy={}", encoded(&format!("{place_word}:{spot}"))),
         },
-        offers: offers(&sighting.whereabouts, payload.jid()),
+        offers: offers(&Shell::of(app).gandy, &sighting.whereabouts, payload.jid()),
         place_word,
         spot,
         queue_link: encoded(queue),
@@ -315,7 +368,10 @@ async fn job(
         args: json::pretty(payload.args(), &hides, What::Args, SHOWN),
         payload: json::pretty(payload.raw(), &hides, What::Payload, SHOWN),
         error_class: text(payload, "error_class").unwrap_or_default(),
-        error_message: words::clipped(&text(payload, "error_message").unwrap_or_default(), 4_000),
+        error_message: words::clipped(
+            &hides.message(text(payload, "error_message").unwrap_or_default()),
+            4_000,
+        ),
         backtrace: backtrace
             .into_iter()
             .take(200)
@@ -324,17 +380,58 @@ async fn job(
         tags: tags(payload),
         facts: facts(payload),
         reason: sighting.reason.clone().unwrap_or_default(),
-        history: history(app, class).await,
+        history,
     }
 }
 
-fn progress(whereabouts: &Whereabouts) -> String {
+fn progress(whereabouts: &Whereabouts) -> Option<Progress> {
     match whereabouts {
-        Whereabouts::InFlight {
-            steps: Some(steps), ..
-        } => steps.to_string(),
-        _ => String::new(),
+        Whereabouts::InFlight { steps, .. } => steps.as_ref().map(Progress::from),
+        _ => None,
     }
+}
+
+/// That a job is not where its page says any more.
+pub(crate) async fn standing_still(app: &Shared, place: &Place, spot: &str, put: Put<'_>) {
+    let Ok(spot) = spot.parse::<Spot>() else {
+        return;
+    };
+    // What cannot be asked, or was not found in this time, is not said to be gone.
+    let sought = spot.seek(app, place, GLANCING).await;
+    let gone = matches!(sought, Ok(Sought::Gone));
+    let words = match gone {
+        true => {
+            "<p class=\"notice warn\">It is not here any more: it runs, has ended, or somebody has moved it. <a href=\"?\">Look again</a></p>"
+        }
+        false => "",
+    };
+    put("gone", Ok(words.to_owned()));
+}
+
+/// What changes on the page of a running job.
+#[derive(Template)]
+#[template(path = "job/progress.html")]
+struct Running<'a> {
+    frame: &'a Frame,
+    jid_link: String,
+    progress: Option<Progress>,
+    /// Whether a process showed it with its last heartbeat.
+    shown: bool,
+}
+
+pub(crate) async fn fragments(app: &Shared, frame: &Frame, jid: &str, put: Put<'_>) {
+    let Ok(processes) = app.watch.processes().await else {
+        return;
+    };
+    let running = RunningJob::all_of(&processes);
+    let run = running.iter().find(|run| run.jid() == Some(jid));
+    let part = Running {
+        frame,
+        jid_link: encoded(jid),
+        progress: run.and_then(|run| run.steps.as_ref()).map(Progress::from),
+        shown: run.is_some(),
+    };
+    put("progress", part.render());
 }
 
 fn facts(payload: &Payload) -> Vec<(&'static str, String)> {
@@ -361,120 +458,44 @@ fn facts(payload: &Payload) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Its life, as far as the payload tells: of failures Sidekiq keeps the first and the last.
-fn steps(sighting: &Sighting, explanation: &Explanation, now_ms: i64) -> Vec<Step> {
-    let payload = &sighting.payload;
-    let stamp = |name: &str| {
-        payload
-            .stamp(name)
-            .map(|stamp| When::new(stamp.millis(), now_ms))
-    };
-    let mut steps = Vec::new();
-    let mut add = |name, tone, when: Option<When>, note: String| {
-        steps.push(Step {
-            name,
-            tone,
-            when,
-            note,
-        });
-    };
-    if let Some(when) = stamp("created_at") {
-        add("Created", "past", Some(when), String::new());
-    }
-    // A scheduled job that never was in a queue has none; of one that failed it is of the last time.
-    if let Some(when) = stamp("enqueued_at") {
-        add(
-            "Enqueued",
-            "past",
-            Some(when),
-            words::clipped(payload.queue().unwrap_or("default"), 40),
-        );
-    }
-    let last = stamp("retried_at");
-    if let Some(when) = stamp("failed_at") {
-        let note = match last {
-            Some(_) => String::new(),
-            None => words::clipped(&text(payload, "error_class").unwrap_or_default(), 50),
-        };
-        add("First failure", "bad", Some(when), note);
-    }
-    if let Some(when) = last {
-        let error = words::clipped(&text(payload, "error_class").unwrap_or_default(), 50);
-        add(
-            "Last failure",
-            "bad",
-            Some(when),
-            format!("run {}: {error}", failures(payload)),
-        );
-    }
-    // Its own stamps are not always in the order in which states follow each other.
-    steps.sort_by_key(|step| step.when.as_ref().map_or(0, |when| when.at_ms));
-    let now = |name, tone, at: Option<i64>, note: String| Step {
-        name,
-        tone,
-        when: at.map(|at| When::new(at, now_ms)),
-        note,
-    };
-    match &sighting.whereabouts {
-        Whereabouts::Queue { name, ahead } => {
-            steps.push(now(
-                "Waiting",
-                "now",
-                None,
-                match ahead {
-                    0 => format!("in {name}"),
-                    ahead => format!("in {name}, behind {}", words::grouped(*ahead)),
-                },
-            ));
-            steps.push(now("Runs", "next", None, String::new()));
-        }
-        Whereabouts::Set {
-            place: Place::Dead,
-            at_ms,
-        } => {
-            steps.push(now("Died", "now bad", Some(*at_ms), String::new()));
-        }
-        Whereabouts::Set { place, at_ms } => {
-            let waits = if *place == Place::Retry {
-                "Waits to be retried"
-            } else {
-                "Waits for its time"
-            };
-            steps.push(now(waits, "now", None, String::new()));
-            steps.push(now("Due", "next", Some(*at_ms), String::new()));
-        }
-        Whereabouts::InFlight {
-            identity, since_ms, ..
-        }
-        | Whereabouts::Ruby {
-            identity, since_ms, ..
-        } => {
-            steps.push(now(
-                "Running",
-                "now",
-                *since_ms,
-                words::clipped(identity, 60),
-            ));
-        }
-    }
-    if let Some(ended) = &explanation.report.outcome {
-        steps.push(now(
-            "Last run ended",
-            "past",
-            Some(ended.at),
-            ended.outcome.as_str().to_owned(),
-        ));
-    }
-    steps
+/// How a shell names what this dashboard looks at, so that a command that is copied acts on the same Redis.
+struct Shell {
+    gandy: String,
+    /// Empty: `redis-cli` takes no such URL.
+    redis: String,
+    /// In front of keys.
+    prefix: String,
 }
 
-fn offers(whereabouts: &Whereabouts, jid: &str) -> Vec<Offer> {
+impl Shell {
+    fn of(app: &Shared) -> Self {
+        // In double quotes: whoever has a password exports it.
+        let url = app.server.redacted_url().replace("***", "$REDIS_PASSWORD");
+        let by_cli = ["redis://", "rediss://"]
+            .iter()
+            .any(|it| url.starts_with(it));
+        let (namespace, prefix) = match app.namespace.as_str() {
+            "" => (String::new(), String::new()),
+            name => (format!(" --namespace '{name}'"), format!("{name}:")),
+        };
+        Self {
+            redis: match by_cli {
+                true => format!("redis-cli -u \"{url}\""),
+                false => String::new(),
+            },
+            gandy: format!("gandy --redis \"{url}\"{namespace}"),
+            prefix,
+        }
+    }
+}
+
+fn offers(gandy: &str, whereabouts: &Whereabouts, jid: &str) -> Vec<Offer> {
     let offer = |act, label, danger, confirm| Offer {
         act,
         label,
         danger,
         confirm,
-        command: format!("gandy {act} {jid}"),
+        command: format!("{gandy} {act} {jid}"),
     };
     let delete = offer("delete", "Delete", true, "Delete this job for good?");
     match whereabouts {
@@ -514,7 +535,7 @@ fn offers(whereabouts: &Whereabouts, jid: &str) -> Vec<Offer> {
 async fn history(app: &Shared, class: &str) -> Option<History> {
     let metrics = app
         .inspect
-        .metrics(Window::Minutes(60), Some(class), 1)
+        .metrics(Window::Minutes(60), gandy::views::Pick::one(class))
         .await
         .ok()?;
     let ClassMetrics {
@@ -542,6 +563,7 @@ struct Raw {
     problem: String,
     reason: String,
     bytes: String,
+    redacted: bool,
     size: String,
     place_word: String,
     place_path: String,
@@ -559,11 +581,12 @@ async fn raw(
     let reason = app.inspect.reason(job).await.unwrap_or_default();
     let glance = app.watch.glance().await;
     let frame = Frame::new(app, visitor, Tab::Other, "No job", glance.as_deref());
-    let head = &job.bytes[..job.bytes.len().min(16 << 10)];
+    let shown = json::raw(&job.bytes, &app.redaction.of_bytes(), 16 << 10);
     html(&Raw {
         problem: problem.to_owned(),
         reason: reason.unwrap_or_default(),
-        bytes: String::from_utf8_lossy(head).into_owned(),
+        bytes: shown.text(),
+        redacted: shown.redacted,
         size: words::bytes(job.bytes.len() as u64),
         place_word: place_word(&job.place),
         place_path: place_path(&job.place),

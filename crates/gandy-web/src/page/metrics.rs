@@ -2,7 +2,8 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use gandy::views::{BUCKET_BOUNDS_MS, ClassMetrics, Metrics, Window};
+use gandy::Filter;
+use gandy::views::{BUCKET_BOUNDS_MS, ClassMetrics, ClassOrder, Classes, Metrics, Pick, Window};
 
 use super::html;
 use crate::frame::{Frame, Tab, Visitor};
@@ -10,10 +11,11 @@ use crate::param::{Params, Query, encoded};
 use crate::plot::Spark;
 use crate::problem::{Outcome, Problem};
 use crate::state::App;
-use crate::words::{self, clipped};
+use crate::words::{self, When, clipped};
 
-/// Classes of the table; each costs a reading of its histograms.
-pub(crate) const CLASSES: usize = 60;
+/// Deploys that a plot shows, and those that are named below it.
+const MARKS: usize = 200;
+const NAMED: usize = 20;
 /// What can be looked back on: minute by minute up to 8 hours, in steps of ten minutes up to 72.
 const RANGES: [(&str, &str, Window); 5] = [
     ("1h", "1 hour", Window::Minutes(60)),
@@ -23,14 +25,25 @@ const RANGES: [(&str, &str, Window); 5] = [
     ("72h", "72 hours", Window::Hours(72)),
 ];
 
+/// Which classes come first.
+const ORDERS: [(&str, &str, ClassOrder); 2] = [
+    ("runs", "Most runs", ClassOrder::Runs),
+    ("failures", "Most failures", ClassOrder::Failures),
+];
+
 #[derive(Template)]
 #[template(path = "metrics.html")]
 struct Page {
     frame: Frame,
     range: &'static str,
     ranges: Vec<(&'static str, &'static str)>,
+    order: &'static str,
+    orders: Vec<(&'static str, &'static str)>,
     classes: Vec<Row>,
-    left_out: usize,
+    /// How many classes fit and ran.
+    all: String,
+    /// How many of them are shown, and which, where that is not all.
+    shown: String,
     plot: Plot,
     filter: String,
 }
@@ -41,6 +54,8 @@ struct Class {
     frame: Frame,
     class: String,
     link: String,
+    /// What just its jobs fit, as a part of a link.
+    jobs: String,
     range: &'static str,
     ranges: Vec<(&'static str, &'static str)>,
     row: Option<Row>,
@@ -67,7 +82,9 @@ struct Row {
 struct Plot {
     series: String,
     marks: String,
-    labels: Vec<(String, String)>,
+    /// The last ones, and how many there are before them.
+    labels: Vec<(When, String)>,
+    unnamed: usize,
     runs: Spark,
     failures: Spark,
     empty: bool,
@@ -95,28 +112,64 @@ fn ranges() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
+/// Its name, and what it means.
+pub(crate) fn order(query: &Params) -> Outcome<(&'static str, ClassOrder)> {
+    let name = query.word("order", &ORDERS.map(|(name, ..)| name))?;
+    let found = ORDERS.iter().find(|(known, ..)| *known == name);
+    found
+        .map(|(name, _, order)| (*name, *order))
+        .ok_or_else(|| Problem::param("order", "is none"))
+}
+
+/// Those that have what was written in their name.
+pub(crate) fn classes(query: &Params) -> Outcome<Classes<'_>> {
+    Ok(match query.text("filter", 200)?.map(str::trim) {
+        None | Some("") => Classes::All,
+        Some(text) => Classes::Containing(text),
+    })
+}
+
+fn counted(classes: usize) -> String {
+    match classes {
+        1 => "1 class".to_owned(),
+        many => format!("{} classes", words::grouped(many as u64)),
+    }
+}
+
+/// What is said of a list that was cut; nothing of a whole one.
+fn shown(metrics: &Metrics, order: ClassOrder) -> String {
+    let shown = metrics.classes.len();
+    let which = match order {
+        ClassOrder::Runs => "the busiest",
+        ClassOrder::Failures => "those that failed most",
+    };
+    match metrics.left_out {
+        0 => String::new(),
+        more => format!("{shown} of {}, {which}", counted(shown + more)),
+    }
+}
+
 pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
     let (range, window) = range(&query)?;
-    let filter = query
-        .text("filter", 200)?
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    let metrics = app.watch.metrics(range, window, CLASSES).await?;
+    let (order_name, order) = order(&query)?;
+    let classes = classes(&query)?;
+    let metrics = app.watch.metrics((range, window), classes, order).await?;
     let glance = app.watch.glance().await;
-    let wanted = filter.to_lowercase();
-    let fits =
-        |class: &&ClassMetrics| wanted.is_empty() || class.class.to_lowercase().contains(&wanted);
-    let classes: Vec<&ClassMetrics> = metrics.classes.iter().filter(fits).collect();
     html(&Page {
         frame: Frame::new(&app, &visitor, Tab::Metrics, "Metrics", glance.as_deref())
             .live("nav:metrics"),
         range,
         ranges: ranges(),
-        plot: plot(&metrics, &classes),
-        classes: classes.into_iter().map(row).collect(),
-        left_out: metrics.left_out,
-        filter,
+        order: order_name,
+        orders: ORDERS.map(|(name, words, _)| (name, words)).to_vec(),
+        plot: plot(&metrics),
+        all: counted(metrics.classes.len() + metrics.left_out),
+        shown: shown(&metrics, order),
+        classes: metrics.classes.iter().map(row).collect(),
+        filter: match classes {
+            Classes::Containing(text) => text.to_owned(),
+            _ => String::new(),
+        },
     })
 }
 
@@ -130,9 +183,8 @@ pub(crate) async fn class(
         return Err(Problem::param("class", "has at most 500 bytes"));
     }
     let (range, window) = range(&query)?;
-    let metrics = app.inspect.metrics(window, Some(&class), 1).await?;
+    let metrics = app.inspect.metrics(window, Pick::one(&class)).await?;
     let glance = app.watch.glance().await;
-    let found: Vec<&ClassMetrics> = metrics.classes.iter().collect();
     html(&Class {
         frame: Frame::new(
             &app,
@@ -145,7 +197,8 @@ pub(crate) async fn class(
         link: encoded(&class),
         range,
         ranges: ranges(),
-        plot: plot(&metrics, &found),
+        jobs: encoded(&format!("class={}", Filter::quoted(&class))),
+        plot: plot(&metrics),
         buckets: metrics.classes.first().map(buckets).unwrap_or_default(),
         row: metrics.classes.first().map(row),
         class,
@@ -180,7 +233,11 @@ fn thinned(series: &[u64], most: usize) -> Vec<u64> {
     let step = series.len().div_ceil(most.max(1)).max(1);
     series
         .chunks(step)
-        .map(|chunk| chunk.iter().sum())
+        .map(|chunk| {
+            chunk
+                .iter()
+                .fold(0_u64, |sum, next| sum.saturating_add(*next))
+        })
         .collect()
 }
 
@@ -191,45 +248,36 @@ fn drawn(series: &[u64]) -> Vec<f64> {
         .collect()
 }
 
-fn plot(metrics: &Metrics, classes: &[&ClassMetrics]) -> Plot {
-    let steps = classes
-        .iter()
-        .map(|class| class.series.len())
-        .max()
-        .unwrap_or(0);
-    let sum = |pick: &dyn Fn(&ClassMetrics) -> &Vec<u64>| -> Vec<u64> {
-        let at = |step: usize| {
-            classes
-                .iter()
-                .filter_map(|class| pick(class).get(step))
-                .sum()
-        };
-        (0..steps).map(at).collect()
-    };
-    let (runs, failures) = (
-        sum(&|class| &class.series),
-        sum(&|class| &class.failure_series),
-    );
+/// Of all classes that fit, those that are not in the table too.
+fn plot(metrics: &Metrics) -> Plot {
+    let (runs, failures) = (&*metrics.series, &*metrics.failure_series);
+    let now_ms = words::now_ms();
     let step = i64::try_from(metrics.step.as_secs()).unwrap_or(60);
-    let times: Vec<i64> = (0..steps as i64)
+    let times: Vec<i64> = (0..runs.len() as i64)
         .map(|at| metrics.from_ms / 1000 + at * step)
         .collect();
+    // A worker that marks its start in a loop has made thousands.
+    let thin = metrics.marks.len().div_ceil(MARKS).max(1);
     let marks: Vec<(i64, String)> = metrics
         .marks
         .iter()
+        .step_by(thin)
         .map(|mark| (mark.at_ms / 1000, clipped(&mark.label, 60)))
         .collect();
+    let unnamed = metrics.marks.len().saturating_sub(NAMED);
     Plot {
-        series: format!("[{},{},{}]", array(&times), array(&runs), array(&failures)),
+        series: format!("[{},{},{}]", array(&times), array(runs), array(failures)),
+        unnamed,
         labels: metrics
             .marks
             .iter()
-            .map(|mark| (words::iso(mark.at_ms), clipped(&mark.label, 60)))
+            .skip(unnamed)
+            .map(|mark| (When::new(mark.at_ms, now_ms), clipped(&mark.label, 60)))
             .collect(),
         marks: serde_json::to_string(&marks).unwrap_or_default(),
-        empty: classes.is_empty(),
-        runs: Spark::new(&drawn(&runs)),
-        failures: Spark::among(&drawn(&failures), &drawn(&runs)),
+        empty: metrics.classes.is_empty(),
+        runs: Spark::new(&drawn(runs)),
+        failures: Spark::among(&drawn(failures), &drawn(runs)),
     }
 }
 

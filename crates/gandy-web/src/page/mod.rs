@@ -5,6 +5,7 @@ pub(crate) mod busy;
 pub(crate) mod doctor;
 pub(crate) mod entries;
 pub(crate) mod job;
+pub(crate) mod life;
 pub(crate) mod metrics;
 pub(crate) mod overview;
 pub(crate) mod push;
@@ -22,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use gandy::Place;
 
+use crate::fate;
 use crate::frame::{Frame, Tab, Visitor};
 use crate::live::Fragments;
 use crate::problem::{Outcome, Problem};
@@ -62,6 +64,10 @@ pub(crate) enum Live {
     Queue(String),
     Set(Place),
     Busy,
+    /// A job that runs, by its id.
+    Job(String),
+    /// A job where it stands, by its place and spot.
+    Entry(Place, String),
     /// An act on all jobs that fit, by its number.
     Act(u64),
 }
@@ -71,6 +77,14 @@ impl Live {
         let unknown = || Problem::param("page", "is no page that is sent news");
         if let Some(name) = word.strip_prefix("queue:") {
             return queues::queue(name).map(Self::Queue);
+        }
+        if let Some(at) = word.strip_prefix("entry:") {
+            let (place, spot) = job::address(at)?;
+            return Ok(Self::Entry(place, spot.to_string()));
+        }
+        if let Some(jid) = word.strip_prefix("job:") {
+            fate::bounded(jid)?;
+            return Ok(Self::Job(jid.to_owned()));
         }
         if let Some(id) = word.strip_prefix("act:") {
             return id.parse().map(Self::Act).map_err(|_| unknown());
@@ -89,6 +103,11 @@ impl Live {
         })
     }
 
+    /// There are as many of these as jobs.
+    pub(crate) fn is_of_a_job(&self) -> bool {
+        matches!(self, Self::Job(_) | Self::Entry(..))
+    }
+
     fn tab(&self) -> Tab {
         match self {
             Self::Nav(tab) => *tab,
@@ -97,7 +116,8 @@ impl Live {
             Self::Set(Place::Retry) => Tab::Retries,
             Self::Set(Place::Dead) => Tab::Dead,
             Self::Set(_) => Tab::Scheduled,
-            Self::Busy => Tab::Busy,
+            Self::Busy | Self::Job(_) => Tab::Busy,
+            Self::Entry(place, _) => job::tab_of(place),
             Self::Act(_) => Tab::Other,
         }
     }
@@ -120,9 +140,11 @@ impl Live {
             Self::Nav(_) => {}
             Self::Overview => overview::fragments(app, &frame, &glance, &mut put).await,
             Self::Queues => queues::fragments(app, &frame, &glance, &mut put),
-            Self::Queue(name) => queue::fragments(app, name, &glance, &mut put),
+            Self::Queue(name) => queue::fragments(app, &frame, name, &glance, &mut put),
             Self::Set(place) => set::fragments(place, &glance, &mut put),
             Self::Busy => busy::fragments(app, &frame, &mut put).await,
+            Self::Entry(place, spot) => job::standing_still(app, place, spot, &mut put).await,
+            Self::Job(jid) => job::fragments(app, &frame, jid, &mut put).await,
             Self::Act(id) => acts::fragments(app, &frame, *id, &mut put),
         }
         fragments

@@ -17,6 +17,8 @@ use crate::words;
 
 /// Queues of the first page; all are on their own.
 const QUEUES: usize = 8;
+/// Deploys that a plot shows.
+const MARKS: usize = 60;
 /// A queue whose next job has waited for so long is told in another colour.
 const LATE_MS: u128 = 60_000;
 
@@ -27,6 +29,8 @@ struct Page {
     frame: Frame,
     view: View,
     history: History,
+    /// Deploys of the last two days, for the plot: seconds and names.
+    marks: String,
 }
 
 /// What changes while somebody looks.
@@ -37,10 +41,20 @@ pub(crate) struct View {
     more_queues: usize,
     fleet: Fleet,
     health: Health,
-    /// For the plot: times, runs a second, failures a second.
+    /// For the plot: times; and for each a second what was processed, failed, and was enqueued.
     series: String,
     processed: Spark,
     failed: Spark,
+    enqueued: Spark,
+    now: Option<Now>,
+}
+
+/// What the plot's lines are at, a second.
+#[derive(Debug)]
+struct Now {
+    processed: String,
+    failed: String,
+    enqueued: String,
 }
 
 #[derive(Debug)]
@@ -120,13 +134,23 @@ struct History {
 pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
     let days = query.word("days", &["30", "7", "90", "180"])?;
     let days: usize = days.parse().unwrap_or(30);
-    let glance = app.watch.glance().await?;
-    let history = app.watch.history().await?;
+    let (glance, history, _) =
+        tokio::join!(app.watch.glance(), app.watch.history(), app.watch.health());
+    let (glance, history) = (glance?, history?);
     let view = view(&app, &glance).await;
     let frame = Frame::new(&app, &visitor, Tab::Overview, "Overview", Ok(&glance));
+    // The plot shows ten minutes.
+    let since_ms = words::now_ms() - 3_600_000;
+    let lately = history.iter().take(2).flat_map(|day| &day.marks);
+    let marks: Vec<(i64, String)> = lately
+        .filter(|mark| mark.at_ms >= since_ms)
+        .take(MARKS)
+        .map(|mark| (mark.at_ms / 1000, words::clipped(&mark.label, 60)))
+        .collect();
     html(&Page {
         frame: frame.live("overview"),
         view,
+        marks: serde_json::to_string(&marks).unwrap_or_default(),
         history: days_of(&history, days),
     })
 }
@@ -135,6 +159,7 @@ pub(crate) async fn fragments(app: &App, frame: &Frame, glance: &Glance, put: Pu
     let view = &view(app, glance).await;
     put("tiles", Tiles { frame, view }.render());
     put("rates", Rates { view }.render());
+    put("legend", Legend { view }.render());
     put("fleet", FleetPart { frame, view }.render());
     put("queues", Queues { frame, view }.render());
 }
@@ -149,6 +174,12 @@ struct Tiles<'a> {
 #[derive(Template)]
 #[template(path = "overview/rates.html")]
 struct Rates<'a> {
+    view: &'a View,
+}
+
+#[derive(Template)]
+#[template(path = "overview/legend.html")]
+struct Legend<'a> {
     view: &'a View,
 }
 
@@ -196,6 +227,8 @@ async fn view(app: &App, glance: &Glance) -> View {
     let survey = &glance.survey;
     let mut queues: Vec<&SurveyedQueue> = survey.queues.iter().collect();
     queues.sort_by(|a, b| (b.latency, b.size, &a.name).cmp(&(a.latency, a.size, &b.name)));
+    let processed = rates(&samples, |rate| rate.processed);
+    let enqueued = rates(&samples, |rate| rate.enqueued);
     View {
         tiles: tiles(glance),
         more_queues: queues.len().saturating_sub(QUEUES) + survey.queues_left_out,
@@ -207,11 +240,17 @@ async fn view(app: &App, glance: &Glance) -> View {
         fleet: fleet(survey, health.as_deref()),
         health: findings(app),
         series: series(&samples),
-        processed: Spark::new(&rates(&samples, |rate| rate.processed)),
+        processed: Spark::among(&processed, &enqueued),
         failed: Spark::among(
             &rates(&samples, |rate| rate.failed),
-            &rates(&samples, |rate| rate.processed),
+            &[&processed[..], &enqueued[..]].concat(),
         ),
+        enqueued: Spark::among(&enqueued, &processed),
+        now: glance.rate.map(|rate| Now {
+            processed: words::rate(rate.processed),
+            failed: words::rate(rate.failed),
+            enqueued: words::rate(rate.enqueued),
+        }),
     }
 }
 
@@ -233,10 +272,11 @@ fn series(samples: &[Sample]) -> String {
         format!("[{}]", values.join(","))
     };
     format!(
-        "[{},{},{}]",
+        "[{},{},{},{}]",
         list(&|(at, _)| at.to_string()),
         list(&|(_, rate)| format!("{:.1}", rate.processed)),
         list(&|(_, rate)| format!("{:.1}", rate.failed)),
+        list(&|(_, rate)| format!("{:.1}", rate.enqueued)),
     )
 }
 
@@ -260,7 +300,11 @@ fn tiles(glance: &Glance) -> Vec<Tile> {
         .unwrap_or_default();
     let trend = match slowest.as_secs() {
         0 => trend,
-        _ => format!("{trend}, oldest {}", words::span_of(slowest)),
+        // The number stays with its unit.
+        _ => format!(
+            "{trend}, oldest {}",
+            words::span_of(slowest).replace(' ', "\u{a0}")
+        ),
     };
     let overdue = |lag: std::time::Duration, fine: &str| match lag.as_secs() {
         0..=4 => fine.to_owned(),
@@ -275,7 +319,7 @@ fn tiles(glance: &Glance) -> Vec<Tile> {
         Some(rate) => format!("{} a second", words::rate(pick(rate))),
         None => "looking".to_owned(),
     };
-    vec![
+    let mut tiles = vec![
         tile(
             "Processed",
             "/metrics",
@@ -322,8 +366,22 @@ fn tiles(glance: &Glance) -> Vec<Tile> {
             overdue(survey.schedule.lag, "on time"),
             tone(survey.schedule.lag),
         ),
-        tile("Dead", "/dead", survey.dead, "need a person".to_owned(), ""),
-    ]
+        tile(
+            "Dead",
+            "/dead",
+            survey.dead,
+            match survey.dead {
+                0 => "none".to_owned(),
+                _ => "need a person".to_owned(),
+            },
+            "",
+        ),
+    ];
+    if let Some(waiting) = tiles.iter_mut().find(|tile| tile.label == "Waiting") {
+        waiting.value.push_str(glance.more());
+        waiting.whole.push_str(glance.more());
+    }
+    tiles
 }
 
 /// `+3.2/s`, `-50/s`, `steady`.
@@ -339,7 +397,7 @@ fn trend(rate: f64) -> String {
 pub(crate) fn queue_row(queue: &SurveyedQueue, line: &Line) -> QueueRow {
     QueueRow {
         link: encoded(&queue.name),
-        name: queue.name.clone(),
+        name: words::clipped(&queue.name, 120),
         size: words::grouped(queue.size),
         latency: match queue.size {
             0 => "–".to_owned(),
@@ -393,6 +451,7 @@ fn days_of(history: &[Day], days: usize) -> History {
         let marks: Vec<String> = day
             .marks
             .iter()
+            .take(5)
             .map(|mark| words::clipped(&mark.label, 60))
             .collect();
         let label = format!(

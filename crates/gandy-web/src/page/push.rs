@@ -1,11 +1,13 @@
 //! Pushing a job by a form; or a copy of one, changed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use gandy::{Outcome as Sent, Push, QueueName, RetrySetting, span};
+use serde_json::value::RawValue;
 
 use super::job::seen_at;
 use super::{of_html, see};
@@ -14,7 +16,9 @@ use crate::frame::{Frame, Tab, Visitor};
 use crate::json::{self, What};
 use crate::param::{Form, Params, Query, encoded};
 use crate::problem::{Outcome, Problem};
+use crate::redact::Hides;
 use crate::state::{App, Shared};
+use crate::words;
 
 /// A class's name.
 const CLASS_MAX: usize = 500;
@@ -39,7 +43,53 @@ struct Fields {
     queue: String,
     delay: String,
     retry: String,
+    /// Separated by commas.
     tags: String,
+    /// What else its payload has, a JSON object.
+    more: String,
+}
+
+/// Of a copied job: fields that have a place of their own in the form, and those that are about its runs until now.
+const NOT_COPIED: [&str; 17] = [
+    "class",
+    "args",
+    "jid",
+    "queue",
+    "retry",
+    "tags",
+    "created_at",
+    "enqueued_at",
+    "failed_at",
+    "retried_at",
+    "retry_count",
+    "error_class",
+    "error_message",
+    "error_backtrace",
+    "at",
+    "bid",
+    "unique_token",
+];
+
+/// The other fields of a payload, and whether some are hidden.
+fn other_fields(payload: &gandy::Payload, hides: &Hides<'_>) -> (String, bool) {
+    let Ok(all) = serde_json::from_str::<BTreeMap<&str, &RawValue>>(payload.raw()) else {
+        return (String::new(), false);
+    };
+    let mut hidden = false;
+    let mut lines = Vec::new();
+    for (name, value) in all {
+        if NOT_COPIED.contains(&name) {
+            continue;
+        }
+        match hides.field(name) {
+            true => hidden = true,
+            false => lines.push(format!("  {}: {}", serde_json::json!(name), value.get())),
+        }
+    }
+    match lines.is_empty() {
+        true => (String::new(), hidden),
+        false => (format!("{{\n{}\n}}", lines.join(",\n")), hidden),
+    }
 }
 
 pub(crate) async fn form(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
@@ -59,17 +109,21 @@ pub(crate) async fn form(State(app): State<App>, visitor: Visitor, Query(query):
         let payload = job.payload.map_err(|why| Problem::param("copy", why))?;
         let hides = app.redaction.of(payload.class(), payload.display_class());
         let shown = json::pretty(payload.args(), &hides, What::Args, 64 << 10);
-        redacted = shown.redacted || shown.cut;
+        let (more, hidden) = other_fields(&payload, &hides);
+        redacted = shown.redacted || shown.cut || hidden;
         fields = Fields {
             class: payload.class().to_owned(),
-            args: if redacted {
+            args: if shown.redacted || shown.cut {
                 "[]".to_owned()
             } else {
                 shown.text()
             },
             queue: payload.queue().unwrap_or("default").to_owned(),
             retry: payload.field("retry").unwrap_or_default().to_owned(),
-            tags: super::entries::tags(&payload).join(" "),
+            tags: serde_json::from_str::<Vec<String>>(payload.field("tags").unwrap_or_default())
+                .unwrap_or_default()
+                .join(", "),
+            more,
             ..Fields::default()
         };
     }
@@ -111,6 +165,7 @@ pub(crate) async fn send(State(app): State<App>, visitor: Visitor, Form(form): F
                 delay: field("in"),
                 retry: field("retry"),
                 tags: field("tags"),
+                more: field("fields"),
             };
             return page(&app, &visitor, fields, problem.detail, false).await;
         }
@@ -151,15 +206,18 @@ pub(crate) fn push(form: &Params) -> Outcome<Push> {
         return Err(Problem::param("class", "needs a name, such as Mailer"));
     }
     let args = form.need("args")?.trim();
-    if serde_json::from_str::<Vec<&serde_json::value::RawValue>>(args).is_err() {
+    let is_array = serde_json::from_str::<Vec<&RawValue>>(args).is_ok();
+    if !is_array {
         return Err(Problem::param(
             "args",
             "must be a JSON array, such as [42, \"hello\"]",
         ));
     }
+    // Without the line breaks of the form; numbers and texts keep their bytes.
+    let args = json::compact(args);
     let queue = form.get("queue").unwrap_or("default").trim();
     QueueName::check(queue).map_err(|error| Problem::param("queue", error))?;
-    let mut push = Push::raw(class, args).queue(queue);
+    let mut push = with_fields(class, &args, form.get("fields"))?.queue(queue);
     if let Some(text) = form
         .get("in")
         .map(str::trim)
@@ -185,12 +243,31 @@ pub(crate) fn push(form: &Params) -> Outcome<Push> {
         };
         push = push.retry(retry);
     }
-    for tag in form
-        .text("tags", 1_000)?
-        .unwrap_or_default()
-        .split_whitespace()
-    {
+    let tags = form.text("tags", 4_000)?.unwrap_or_default().split(',');
+    for tag in tags.map(str::trim).filter(|tag| !tag.is_empty()) {
         push = push.tag(tag);
     }
     Ok(push)
+}
+
+/// A job with what else its payload shall have.
+fn with_fields(class: &str, args: &str, fields: Option<&str>) -> Outcome<Push> {
+    let Some(text) = fields.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(Push::raw(class, args));
+    };
+    let wrong = |why: String| Problem::param("fields", why);
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|_| {
+        wrong("must be a JSON object, such as {\"wrapped\": \"Mailer\"}".to_owned())
+    })?;
+    let mut line = format!("{{\"class\":{},\"args\":{args}", serde_json::json!(class));
+    for (name, value) in fields {
+        if NOT_COPIED.contains(&&*name) {
+            let name = words::clipped(&name, 40);
+            return Err(wrong(format!(
+                "{name} has a place of its own, or is not for a new job"
+            )));
+        }
+        line += &format!(",{}:{}", serde_json::json!(name), value.get());
+    }
+    Push::from_json(&format!("{line}}}")).map_err(|error| wrong(error.to_string()))
 }

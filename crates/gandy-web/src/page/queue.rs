@@ -39,26 +39,46 @@ struct Page {
 }
 
 #[derive(Template)]
+#[template(path = "queue/head.html")]
+struct Head<'a> {
+    frame: &'a Frame,
+    queue: &'a QueueRow,
+    known: bool,
+}
+
+#[derive(Template)]
 #[template(path = "queue/tiles.html")]
 struct Tiles<'a> {
     queue: &'a QueueRow,
 }
 
-/// A queue that nobody has pushed to is an empty one: it may be paused before its first job.
-pub(crate) fn surveyed(glance: &Glance, name: &str) -> (SurveyedQueue, bool) {
-    match glance.survey.queues.iter().find(|queue| queue.name == name) {
-        Some(queue) => (queue.clone(), true),
-        None => (
-            SurveyedQueue {
-                name: name.to_owned(),
-                size: 0,
-                latency: Duration::ZERO,
-                busy: 0,
-                paused: false,
-            },
-            false,
-        ),
+/// A queue as all see it, or where it is none of those as it is now; and whether there is one. A queue that nobody has
+/// pushed to is an empty one: it may be paused before its first job.
+pub(crate) async fn surveyed(
+    app: &Shared,
+    glance: &Glance,
+    name: &str,
+) -> Outcome<(SurveyedQueue, bool)> {
+    if let Some(queue) = among(glance, name) {
+        return Ok((queue.clone(), true));
     }
+    let queue = app.inspect.queue(name).await?;
+    let surveyed = SurveyedQueue {
+        name: name.to_owned(),
+        size: queue.as_ref().map_or(0, |queue| queue.size),
+        latency: queue
+            .as_ref()
+            .and_then(|queue| queue.latency)
+            .unwrap_or_default(),
+        busy: queue.as_ref().map_or(0, |queue| queue.in_flight),
+        paused: queue.as_ref().is_some_and(|queue| queue.paused),
+    };
+    let known = surveyed.size + surveyed.busy > 0;
+    Ok((surveyed, known))
+}
+
+fn among<'a>(glance: &'a Glance, name: &str) -> Option<&'a SurveyedQueue> {
+    glance.survey.queues.iter().find(|queue| queue.name == name)
 }
 
 pub(crate) async fn show(
@@ -70,10 +90,11 @@ pub(crate) async fn show(
     let name = queue(&name)?;
     let place = Place::Queue(name.clone());
     let (from, count) = window(&query)?;
-    let youngest = query.word("end", &["next", "last"])? == "last";
-    let filter = filter(&query)?;
+    let filter = filter(&app, &visitor, &query)?;
+    // A filter is looked for from the end that is popped next.
+    let youngest = query.word("end", &["next", "last"])? == "last" && matches!(filter, Ok(None));
     let glance = app.watch.glance().await?;
-    let (surveyed, known) = surveyed(&glance, &name);
+    let (surveyed, known) = surveyed(&app, &glance, &name).await?;
     let path = format!("/queues/{}", encoded(&name));
     let frame = Frame::new(
         &app,
@@ -151,6 +172,7 @@ pub(crate) async fn from_the_back(
         .map(|(at, job)| Hit {
             job,
             index: begin + at,
+            behind: size - 1 - (begin + at),
         })
         .rev()
         .collect();
@@ -158,8 +180,21 @@ pub(crate) async fn from_the_back(
     Ok((hits, next))
 }
 
-pub(crate) fn fragments(app: &Shared, name: &str, glance: &Glance, put: Put<'_>) {
-    let (surveyed, _) = surveyed(glance, name);
-    let queue = &queue_row(&surveyed, &app.watch.queue_line(name));
+pub(crate) fn fragments(app: &Shared, frame: &Frame, name: &str, glance: &Glance, put: Put<'_>) {
+    let Some(surveyed) = among(glance, name) else {
+        return;
+    };
+    let queue = &queue_row(surveyed, &app.watch.queue_line(name));
     put("tiles", Tiles { queue }.render());
+    let known = true;
+    put(
+        "head",
+        Head {
+            frame,
+            queue,
+            known,
+        }
+        .render(),
+    );
+    put("size", Ok(queue.size.clone()));
 }

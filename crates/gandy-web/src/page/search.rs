@@ -3,6 +3,9 @@
 use axum::extract::State;
 use axum::response::Response;
 
+use gandy::QueueName;
+
+use super::queue::surveyed;
 use super::see;
 use crate::frame::Visitor;
 use crate::param::{Query, encoded};
@@ -35,8 +38,9 @@ pub(crate) async fn go(
         return Ok(see(&visitor, path));
     }
     let queue = words.strip_prefix("queue:").unwrap_or(words);
-    if let Ok(glance) = app.watch.glance().await
-        && glance.survey.queues.iter().any(|known| known.name == queue)
+    if QueueName::check(queue).is_ok()
+        && let Ok(glance) = app.watch.glance().await
+        && surveyed(&app, &glance, queue).await?.1
     {
         return Ok(see(&visitor, &format!("/queues/{}", encoded(queue))));
     }

@@ -10,19 +10,21 @@ use gandy::{Bookmark, Filter, Found, Place};
 
 use super::entries::{Row, row, text};
 use super::of_html;
+use crate::access::Role;
 use crate::frame::{Frame, Tab, Visitor};
 use crate::param::{Params, Query, encoded};
 use crate::problem::{Outcome, Problem};
 use crate::state::{App, Shared};
-use crate::words;
+use crate::words::{self, When};
 
 /// A search that finds little ends after so long, and goes on when somebody asks.
 const SEARCH: Duration = Duration::from_millis(250);
 /// The longest filter.
 const FILTER_MAX: usize = 1_000;
-/// Entries that are looked through for groups of errors, and how long at most.
-const GROUPED: usize = 5_000;
-const GROUPING: Duration = Duration::from_millis(250);
+/// Entries that are looked through for groups of errors, 3 us each; and as many as somebody may ask for, within this time.
+const GROUPED: u64 = 1_000;
+const GROUPED_MAX: u64 = 100_000;
+const GROUPING: Duration = Duration::from_millis(1_500);
 /// Groups that are shown.
 const GROUPS: usize = 100;
 
@@ -54,6 +56,7 @@ struct Kind {
     buries: bool,
     fails: bool,
     empty: &'static str,
+    example: &'static str,
 }
 
 const RETRIES: Kind = Kind {
@@ -65,6 +68,7 @@ const RETRIES: Kind = Kind {
     buries: true,
     fails: true,
     empty: "Nothing failed that will run again. A job whose run fails comes here, and goes back to its queue by itself when its time has come.",
+    example: "class:Mailer* error:Timeout age>1h",
 };
 
 const SCHEDULED: Kind = Kind {
@@ -76,6 +80,7 @@ const SCHEDULED: Kind = Kind {
     buries: true,
     fails: false,
     empty: "Nothing waits for its time. Push a job with client.push_in(…), or gandy push Hello --in 10m.",
+    example: "class:Report* queue:low arg:42",
 };
 
 const DEAD: Kind = Kind {
@@ -87,6 +92,7 @@ const DEAD: Kind = Kind {
     buries: false,
     fails: true,
     empty: "Nobody has died. Jobs that have used up their retries, and bytes that are no jobs, come here and wait for a person.",
+    example: "class:Mailer* error:Timeout age>1h",
 };
 
 fn kind(place: &Place) -> (Kind, Tab) {
@@ -106,6 +112,10 @@ struct Group {
     count: String,
     share: u64,
     link: String,
+    /// What just these fit.
+    filter: String,
+    /// When the last of them failed.
+    last: Option<When>,
 }
 
 #[derive(Debug)]
@@ -113,6 +123,8 @@ struct Groups {
     groups: Vec<Group>,
     looked_at: String,
     all: bool,
+    /// To look at more; none where that is as many as may be asked for.
+    more: Option<u64>,
 }
 
 pub(crate) async fn retries(app: State<App>, visitor: Visitor, query: Query) -> Outcome {
@@ -128,14 +140,28 @@ pub(crate) async fn dead(app: State<App>, visitor: Visitor, query: Query) -> Out
 }
 
 /// The filter of a request; what is wrong with it is said on the page.
-pub(crate) fn filter(query: &Params) -> Outcome<Result<Option<Filter>, String>> {
+pub(crate) fn filter(
+    app: &Shared,
+    visitor: &Visitor,
+    query: &Params,
+) -> Outcome<Result<Option<Filter>, String>> {
     let written = query.text("filter", FILTER_MAX)?.unwrap_or_default();
     if written.trim().is_empty() {
         return Ok(Ok(None));
     }
-    Ok(Filter::parse(written)
-        .map(Some)
-        .map_err(|error| error.to_string()))
+    let filter = match Filter::parse(written) {
+        Ok(filter) => filter,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    // Whoever may look for a value finds out what is hidden by guessing.
+    let guesses = filter.asks_for("arg") && app.redaction.hides_arguments()
+        || filter.asks_for("error") && app.redaction.hides_errors();
+    if guesses && visitor.role == Role::Viewer {
+        return Err(Problem::forbidden(
+            "arguments or errors are hidden here, so a viewer may not look for their values",
+        ));
+    }
+    Ok(Ok(Some(filter)))
 }
 
 /// Where a page begins, and how much it shows.
@@ -154,7 +180,7 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
     let (kind, tab) = kind(&place);
     let (from, count) = window(query)?;
     let by_error = query.word("view", &["jobs", "errors"])? == "errors" && kind.fails;
-    let filter = filter(query)?;
+    let filter = filter(app, visitor, query)?;
     let glance = app.watch.glance().await?;
     let frame = Frame::new(app, visitor, tab, kind.name, Ok(&glance))
         .live(format!("set:{}", kind.place))
@@ -185,7 +211,8 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
         }
     };
     if by_error {
-        page.groups = Some(groups(app, &place, filter.as_ref(), kind).await?);
+        let most = query.number("look", 1, GROUPED_MAX, GROUPED)?;
+        page.groups = Some(groups(app, &place, filter.as_ref(), kind, most).await?);
         return Ok(of_html(StatusCode::OK, page.render()?));
     }
     let found = app
@@ -225,17 +252,27 @@ pub(crate) fn link(path: &str, query: &Params, with: &[(&str, &str)]) -> String 
     format!("{path}?{}", pairs.join("&"))
 }
 
+/// What is known of a group.
+struct Failed {
+    count: u64,
+    message: String,
+    last_ms: Option<i64>,
+}
+
 async fn groups(
     app: &Shared,
     place: &Place,
     filter: Option<&Filter>,
     kind: Kind,
+    look: u64,
 ) -> Outcome<Groups> {
+    let entries = usize::try_from(look).unwrap_or(usize::MAX);
     let found = app
         .inspect
-        .search(place, filter, Bookmark::default(), GROUPED, GROUPING)
+        .search(place, filter, Bookmark::default(), entries, GROUPING)
         .await?;
-    let mut counts: HashMap<(String, String), (u64, String)> = HashMap::new();
+    let mut counts: HashMap<(String, String), Failed> = HashMap::new();
+    let now_ms = words::now_ms();
     for payload in found
         .jobs
         .iter()
@@ -244,38 +281,51 @@ async fn groups(
         let error = text(payload, "error_class").unwrap_or_default();
         let key = (payload.display_class().to_owned(), error);
         let slot = counts.entry(key).or_insert_with(|| {
-            let message = text(payload, "error_message").unwrap_or_default();
-            (0, words::clipped(&message, 160))
+            let hides = app.redaction.of(payload.class(), payload.display_class());
+            let message = hides.message(text(payload, "error_message").unwrap_or_default());
+            Failed {
+                count: 0,
+                message: words::clipped(&message, 160),
+                last_ms: None,
+            }
         });
-        slot.0 += 1;
+        let last = payload
+            .stamp("retried_at")
+            .or_else(|| payload.stamp("failed_at"));
+        slot.last_ms = slot.last_ms.max(last.map(|stamp| stamp.millis()));
+        slot.count += 1;
     }
     let mut all: Vec<_> = counts.into_iter().collect();
-    all.sort_by(|a, b| (b.1.0, &a.0).cmp(&(a.1.0, &b.0)));
-    let most = all.first().map_or(1, |(_, (count, _))| *count);
-    let group = |((class, error), (count, message)): ((String, String), (u64, String))| {
-        let mut filter = format!("class:{}", quoted(&class));
-        if !error.is_empty() {
-            filter += &format!(" error:{}", quoted(&error));
-        }
+    all.sort_by(|a, b| (b.1.count, &a.0).cmp(&(a.1.count, &b.0)));
+    let most = all.first().map_or(1, |(_, failed)| failed.count);
+    let group = |((class, error), failed): ((String, String), Failed)| {
+        // Behind the page's own: what the group counts is what its link shows and what its acts take.
+        let own = format!(
+            "class={} error={}",
+            Filter::quoted(&class),
+            Filter::quoted(&error)
+        );
+        let filter = match filter {
+            Some(page) => format!("{page} {own}"),
+            None => own,
+        };
         Group {
             link: format!("{}?filter={}", kind.path, encoded(&filter)),
+            filter,
             class: words::clipped(&class, 120),
             error: words::clipped(&error, 120),
-            message,
-            count: words::grouped(count),
-            share: count * 100 / most,
+            message: failed.message,
+            count: words::grouped(failed.count),
+            share: failed.count * 100 / most,
+            last: failed.last_ms.map(|at| When::new(at, now_ms)),
         }
     };
     Ok(Groups {
         groups: all.into_iter().take(GROUPS).map(group).collect(),
         looked_at: words::grouped(found.examined),
         all: found.next.is_none(),
+        more: (look < GROUPED_MAX).then_some(GROUPED_MAX),
     })
-}
-
-/// A text as the filter language takes it whole.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 pub(crate) fn fragments(place: &Place, glance: &crate::watch::Glance, put: super::Put<'_>) {

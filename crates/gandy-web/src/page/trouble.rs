@@ -14,13 +14,16 @@ use crate::state::Shared;
 struct Page<'a> {
     frame: Frame,
     problem: &'a Problem,
+    again: bool,
 }
 
+/// `acted`: it answers a request that was to change something.
 pub(crate) async fn answer(
     app: &Shared,
     visitor: &Visitor,
     problem: &Problem,
     json: bool,
+    acted: bool,
 ) -> Response {
     if json {
         return as_json(problem);
@@ -28,14 +31,13 @@ pub(crate) async fn answer(
     // No look of its own: what is wrong may well be that there can be none.
     let glance = app.watch.glance().await;
     let frame = Frame::new(app, visitor, Tab::Other, &*problem.title, glance.as_deref());
-    let live = match problem.status {
-        // It comes back by itself.
-        StatusCode::SERVICE_UNAVAILABLE => "nav",
-        _ => "",
-    };
+    // It comes back by itself: the script loads it anew. The answer to an act does not: loading that anew acts again, and a
+    // job was pushed twice by one click (a browser asks before it repeats a POST only where a person reloads).
+    let again = problem.status == StatusCode::SERVICE_UNAVAILABLE && !acted;
     let page = Page {
-        frame: frame.live(live),
+        frame: frame.live(if again { "nav" } else { "" }),
         problem,
+        again,
     };
     match page.render() {
         Ok(html) => of_html(problem.status, html),

@@ -1,9 +1,12 @@
 //! Every act by its button, and what Redis holds afterwards.
 
+use std::time::Duration;
+
 use gandy_tests::wait_until_async;
 
 use crate::Scene;
 use crate::browser::DEADLINE;
+use crate::live::ENTER;
 
 /// A set's page that shows this class alone.
 fn only(set: &str, class: &str) -> String {
@@ -82,9 +85,11 @@ pub(crate) async fn queues(scene: &Scene) {
     browser.click("[action$='/queues/held/pause'] button").await;
     fleet.until_count(&["SISMEMBER", "paused", "held"], 1).await;
     scene.told().await;
-    // Pages share one look at Redis, which may be from before the act.
+    // Pages share one look at Redis, but not one from before the act.
     let unpause = "[action$='/queues/held/unpause'] button";
-    scene.open_until("/queues/held", unpause).await;
+    let offers = format!("return !!document.querySelector(\"{unpause}\")");
+    assert_eq!(browser.run(&offers).await, true);
+    scene.open("/queues/held").await;
     browser.click(unpause).await;
     fleet.until_count(&["SISMEMBER", "paused", "held"], 0).await;
     scene.told().await;
@@ -96,8 +101,9 @@ pub(crate) async fn queues(scene: &Scene) {
     scene.open("/queues/held").await;
     scene.mark(1).await;
     browser.click("input[name=to]").await;
-    browser.keys("other").await;
-    scene.act_on_marked("move").await;
+    // Enter moves; the first button that is seen deletes.
+    browser.keys(&format!("other{ENTER}")).await;
+    scene.told().await;
     assert_eq!(fleet.jids("queue:other", "Waits"), first[27..28]);
     scene.open("/queues/held").await;
     browser.click("input[name=to]").await;
@@ -132,6 +138,22 @@ pub(crate) async fn push(scene: &Scene) {
         job.contains("\"class\":\"ByHand\"") && job.contains("[9007199254740993"),
         "{job}"
     );
+}
+
+/// The answer to an act that could not be done is not loaded again by itself: a reload of it acts once more. One click pushed
+/// a job twice, and 27 times a second while Redis was full.
+pub(crate) async fn push_once(scene: &Scene) {
+    let (browser, redis) = (&scene.browser, &scene.fleet.redis);
+    scene.open("/push?queue=once&class=Once").await;
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    browser.click("main form button.main").await;
+    browser.until("document.querySelector('.trouble')").await;
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    // It reloads no sooner and no later than pages do that are shown again: the next look.
+    browser.run("window.unreloaded = true").await;
+    let again = "!window.unreloaded";
+    assert!(!browser.becomes(again, Duration::from_secs(3)).await);
+    assert_eq!(redis.cli(&["LLEN", "queue:once"]).trim(), "0");
 }
 
 pub(crate) async fn retries(scene: &Scene) {

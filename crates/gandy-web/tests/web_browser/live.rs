@@ -3,8 +3,9 @@
 use gandy::Push;
 
 use crate::Scene;
+use crate::support::{Site, of};
 
-const ENTER: &str = "\u{e007}";
+pub(crate) const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 
 /// Where the focus is.
@@ -103,6 +104,28 @@ pub(crate) async fn numbers_change(scene: &Scene) {
         .until("document.querySelector('[data-plot=rates].drawn canvas')")
         .await;
     assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+/// A page whose dashboard is gone says so: what stands there is old.
+pub(crate) async fn it_is_said_that_nobody_answers(scene: &Scene) {
+    let browser = &scene.browser;
+    // On threads of its own, so that its connections end with it.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let dashboard = of(&scene.fleet.redis);
+    let other = runtime.spawn(Site::start(dashboard)).await.unwrap();
+    browser.open(&other.url("/queues")).await;
+    browser
+        .until("document.querySelector('[data-dot].on')")
+        .await;
+    runtime.shutdown_background();
+    browser
+        .until("!document.querySelector('#lost').hidden")
+        .await;
+    browser.sees("does not answer").await;
 }
 
 pub(crate) async fn redis_restarts(scene: &Scene) {

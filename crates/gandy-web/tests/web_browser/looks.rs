@@ -14,7 +14,7 @@ fn pages(scene: &Scene) -> Vec<(String, &'static str)> {
     let failed = scene.fleet.jids("retry", "Fails").remove(0);
     let runs = scene.fleet.running();
     let mut pages: Vec<(String, &str)> = [
-        ("/", "Runs a second"),
+        ("/", "Jobs a second"),
         ("/queues", "held"),
         ("/queues/held", "Waits"),
         ("/queues/held?end=last&filter=", "Waits"),

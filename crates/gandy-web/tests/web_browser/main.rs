@@ -92,6 +92,12 @@ async fn the_dashboard_in_a_real_browser() {
     run.step("live", live::numbers_change(scene)).await;
     run.step("queues", acts::queues(scene)).await;
     run.step("push", acts::push(scene)).await;
+    run.step("push once", acts::push_once(scene)).await;
+    run.step(
+        "the dashboard ends",
+        live::it_is_said_that_nobody_answers(scene),
+    )
+    .await;
     run.step("retries", acts::retries(scene)).await;
     run.step("all that match", acts::all_that_match(scene))
         .await;

@@ -10,9 +10,10 @@ use crate::routes::{self, filled, usual};
 use crate::support::{Site, of, send};
 
 /// All names of parameters.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 28] = [
     "filter", "from", "count", "view", "end", "days", "range", "q", "n", "page", "at", "within",
-    "copy", "class", "queue", "to", "entry", "args", "in",
+    "copy", "class", "queue", "to", "entry", "args", "in", "order", "look", "all", "place",
+    "retry", "tags", "fields", "back", "_token",
 ];
 
 /// Where most is read.
@@ -91,8 +92,8 @@ fn requests() -> Vec<(Method, String, Option<String>)> {
                 // Which third differs by value, so that in all each name meets each route.
                 let pairs: Vec<String> = NAMES
                     .iter()
-                    .skip(at % 3)
-                    .step_by(3)
+                    .skip(at % 5)
+                    .step_by(5)
                     .map(|name| format!("{name}={value}"))
                     .collect();
                 let pairs = pairs.join("&");
