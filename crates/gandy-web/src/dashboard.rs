@@ -45,7 +45,8 @@ pub struct DashboardBuilder {
 
 impl Dashboard {
     /// Of the Redis at `server`, without a namespace, for this machine alone ([`Access::loopback`]), with the usual
-    /// redaction, live pages looking every 2 s. It connects when it is first used, with at most nine connections of its own.
+    /// redaction, live pages looking every 2 s. It connects when it is first used, with at most nine connections of its own,
+    /// named `gandy-web`.
     #[must_use]
     pub fn builder(server: Server) -> DashboardBuilder {
         DashboardBuilder {
@@ -134,7 +135,9 @@ impl DashboardBuilder {
     /// # Errors
     /// A wrong namespace.
     pub fn build(self) -> Result<Dashboard, Error> {
-        let (server, namespace) = (self.server, self.namespace);
+        // As `CLIENT LIST` shows them to whoever asks where requests come from.
+        let server = self.server.with_name("gandy-web");
+        let namespace = self.namespace;
         let inspect = Inspect::new(server.clone(), &namespace)?
             .with_grave(self.grave)
             .with_stamps(self.stamps);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use gandy::{Hit, JobInfo, Place, Sought, Stood};
+use gandy::{Hit, JobInfo, Payload, Place, Sought, Stood};
 
 use crate::problem::{Outcome, Problem};
 use crate::state::Shared;
@@ -27,6 +27,15 @@ impl Spot {
             digest: hit.job.digest(),
             near: hit.job.score.unwrap_or(hit.index as f64),
             behind: hit.job.score.is_none().then_some(hit.behind),
+        }
+    }
+
+    /// Of a job that a search by its id has found: `near` is its score, or in a queue how many are popped before it.
+    pub(crate) fn at(payload: &Payload, near: f64) -> Self {
+        Self {
+            digest: gandy::digest(payload.as_bytes()),
+            near,
+            behind: None,
         }
     }
 

@@ -51,6 +51,40 @@ async fn an_act_is_started_by_nobody_else_and_after_a_restart_by_nobody() {
 }
 
 #[tokio::test]
+async fn a_job_that_was_looked_for_by_its_id_is_where_its_page_says() {
+    let redis = RedisServer::start();
+    // As workers write it, with microseconds: rounded to milliseconds it was an address at which nothing stood.
+    redis.cli(&["ZADD", "retry", "4000000000.123456", &job("a1", "")]);
+    let site = Site::start(of(&redis)).await;
+    let list = site.get("/retries").await.ok();
+    let [spot] = &entries(&list)[..] else {
+        panic!("{}", list.body)
+    };
+    let page = site.get("/jobs/a1").await.ok();
+    page.has(&format!("data-page=\"entry:retry:{spot}\""));
+    let link = page.body.split("href=\"/push?copy=").nth(1).unwrap();
+    let link = link.split('"').next().unwrap();
+    let form = site.get(&format!("/push?copy={link}")).await.ok();
+    form.has("Mail");
+}
+
+#[tokio::test]
+async fn its_connections_are_few_and_have_its_name() {
+    let redis = filled();
+    let site = Site::start(of(&redis)).await;
+    let paths = ["/", "/busy", "/dead", "/doctor", "/jobs/q1", "/metrics"];
+    let all = paths.iter().cycle().take(60).map(|path| site.get(path));
+    futures_util::future::join_all(all).await;
+    let list = redis.cli(&["CLIENT", "LIST"]);
+    let (own, others): (Vec<&str>, Vec<&str>) = list
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .partition(|line| line.contains(" name=gandy-web "));
+    assert!((1..=9).contains(&own.len()), "{list}");
+    assert_eq!(others.len(), 1, "but for the one that asks: {list}");
+}
+
+#[tokio::test]
 async fn what_was_misspelt_is_not_taken_for_all() {
     let redis = filled();
     let site = Site::start(of(&redis)).await;

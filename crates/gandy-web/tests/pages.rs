@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gandy::{Client, Context, JobError, Server, Worker, WorkerConfig};
 use gandy_tests::{RedisServer, wait_until_async};
-use reqwest::StatusCode;
+use reqwest::{StatusCode, Url};
 use support::{Page, Site, of};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -630,4 +630,36 @@ async fn a_rare_class_is_found_among_many_and_the_plot_is_of_all() {
     let wrong = site.get("/metrics?order=loudness").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     wrong.has("must be one of: runs, failures");
+}
+
+#[tokio::test]
+async fn terms_are_offered_that_find_something() {
+    let redis = RedisServer::start();
+    fill(&redis);
+    let odd = r#"{"class":"A \"b\" c","args":[],"jid":"odd","tags":["eu","two words","a tag that is so long that it is not shown whole"],"error_class":"No:Such \\ thing"}"#;
+    redis.cli(&["ZADD", "dead", "1795398106", odd]);
+    let site = Site::start(of(&redis)).await;
+    for path in ["/retries", "/dead", "/scheduled", "/queues/low"] {
+        let page = site.get(path).await.ok();
+        let offered: Vec<String> = page
+            .body
+            .split("<option value=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .map(|term| term.replace("&#34;", "\"").replace("&#39;", "'"))
+            .collect();
+        assert!(!offered.is_empty(), "{path}");
+        for term in offered {
+            let url = Url::parse_with_params("http://x", [("filter", &term)]).unwrap();
+            let found = site
+                .get(&format!("{path}?{}", url.query().unwrap()))
+                .await
+                .ok();
+            assert!(!entries(&found).is_empty(), "{path}: {term}");
+        }
+    }
+    let page = site.get("/dead").await.ok();
+    page.has("tag=&#34;two words&#34;")
+        .has("tag=eu")
+        .lacks("tag=&#34;a tag");
 }

@@ -42,7 +42,7 @@ pub(crate) fn place_in_words(sighting: &Sighting, now_ms: i64) -> String {
                 words::count(*ahead, "job")
             )
         }
-        Whereabouts::Set { place, at_ms } => {
+        Whereabouts::Set { place, at_ms, .. } => {
             let when = words::relative(*at_ms, now_ms);
             match place {
                 Place::Dead => format!("in dead, since {when}"),

@@ -23,6 +23,11 @@ function step(by) {
 }
 const current = () => $(".current[data-row]");
 
+// Whoever speaks to their computer sends letters without meaning a shortcut (WCAG 2.1.4), so they can be turned off.
+const letters = $("[data-letters]");
+letters.checked = kept("localStorage")?.getItem("gandy_letters") !== "off";
+letters.addEventListener("change", () => kept("localStorage")?.setItem("gandy_letters", letters.checked ? "on" : "off"));
+
 let going = 0;
 function go(letter) {
   const link = $(`[data-go="${CSS.escape(letter)}"]`);
@@ -43,7 +48,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") writes.blur();
     return;
   }
-  if ($("dialog[open]")) return;
+  if ($("dialog[open]") || (event.key.length === 1 && !letters.checked)) return;
   if (Date.now() - going < 1200) {
     going = 0;
     go(event.key);
@@ -101,6 +106,14 @@ document.addEventListener("change", (event) => {
   selected();
 });
 addEventListener("pageshow", selected);
+
+// Terms are offered for the word that is being written, behind those that stand there.
+const terms = $$("#terms option"), offered = terms.map((term) => term.value);
+const whole = /^\s*(?:(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+\s+)*/;
+$("[list=terms]")?.addEventListener("input", (event) => {
+  const [before] = event.target.value.match(whole);
+  terms.forEach((term, at) => { term.value = before + offered[at]; });
+});
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

@@ -4,6 +4,15 @@ const root = document.documentElement, body = document.body;
 const $ = (selector, from = document) => from.querySelector(selector);
 const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 
+// What a browser keeps for a site. One that is told to keep nothing throws at its mere name.
+function kept(name) {
+  try {
+    return window[name];
+  } catch {
+    return undefined;
+  }
+}
+
 // Makes `old` what `now` is, keeping every element that is still there: focus, selection, scroll and open details stay.
 function patch(old, now) {
   for (const { name } of [...old.attributes]) {
@@ -114,8 +123,8 @@ function open() {
     // A page that could not be shown is shown now.
     if (!away && $(".trouble")?.dataset.again) {
       close();
-      const tries = Number(sessionStorage.getItem("tries") ?? 0);
-      sessionStorage.setItem("tries", tries + 1);
+      const session = kept("sessionStorage"), tries = session ? Number(session.getItem("tries")) : 3;
+      session?.setItem("tries", tries + 1);
       live.timer = setTimeout(() => location.reload(), Math.min(1000 * 2 ** tries, 30000));
     }
   });
@@ -200,7 +209,7 @@ tick();
 // On a phone the navigation is wider than the screen.
 const here = $('.rail nav [aria-current="page"]');
 if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2 + here.clientWidth / 2;
-if (!$(".trouble")) sessionStorage.removeItem("tries");
+if (!$(".trouble")) kept("sessionStorage")?.setItem("tries", 0);
 for (const place of $$("[data-script]")) place.hidden = false;
 $("[data-pause]")?.addEventListener("click", pause);
 state(null, "Live");

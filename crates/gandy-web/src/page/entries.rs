@@ -1,6 +1,8 @@
 //! Jobs as rows of a table: of sets and of queues.
 
-use gandy::{Hit, Payload, Place};
+use std::collections::HashMap;
+
+use gandy::{Filter, Hit, Payload, Place};
 
 use crate::json::{self, Shown};
 use crate::param::{encoded, jid_path};
@@ -12,6 +14,9 @@ use crate::words::{When, clipped};
 const ARGS: usize = 240;
 /// Characters of an error's message in a row.
 const MESSAGE: usize = 160;
+/// Terms that are offered, and bytes of a value in one.
+const TERMS: usize = 24;
+const TERM: usize = 100;
 
 /// One job.
 #[derive(Debug)]
@@ -31,6 +36,41 @@ pub(crate) struct Row {
     pub(crate) tags: Vec<String>,
     /// Why it is no job.
     pub(crate) problem: String,
+}
+
+/// Terms of a filter that jobs of this page fit, the commonest first: what is offered to whoever writes one. `errors`:
+/// whether they may be looked for.
+pub(crate) fn terms(hits: &[Hit], errors: bool) -> Vec<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for payload in hits.iter().filter_map(|hit| hit.job.payload.as_ref().ok()) {
+        let mut add = |name: &str, value: &str| {
+            if !value.is_empty() && value.len() <= TERM {
+                let plain = value
+                    .chars()
+                    .all(|char| char.is_alphanumeric() || "_:.-".contains(char));
+                let value = if plain {
+                    value.to_owned()
+                } else {
+                    Filter::quoted(value)
+                };
+                *counts.entry(format!("{name}={value}")).or_default() += 1;
+            }
+        };
+        add("class", payload.display_class());
+        if let Some(error) = text(payload, "error_class").filter(|_| errors) {
+            add("error", &error);
+        }
+        if !matches!(hits[0].job.place, Place::Queue(_)) {
+            add("queue", payload.queue().unwrap_or("default"));
+        }
+        for tag in tags(payload).iter().filter(|tag| !tag.ends_with('…')) {
+            add("tag", tag);
+        }
+    }
+    let mut terms: Vec<(String, usize)> = counts.into_iter().collect();
+    terms.sort_unstable_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
+    terms.truncate(TERMS);
+    terms.into_iter().map(|(term, _)| term).collect()
 }
 
 /// A field of a payload as text.

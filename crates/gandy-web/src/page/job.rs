@@ -14,7 +14,8 @@ use super::acts::named;
 use super::busy::Progress;
 use super::entries::{failures, tags, text};
 use super::life::{Step, steps};
-use super::{Put, html, see};
+use super::offers::{Offer, Shell, offers};
+use super::{Put, html, raw, see};
 use crate::fate::{self, Fate};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::json::{self, Shown, What};
@@ -85,14 +86,6 @@ struct Job {
     history: Option<History>,
 }
 
-struct Offer {
-    act: &'static str,
-    label: &'static str,
-    danger: bool,
-    confirm: &'static str,
-    command: String,
-}
-
 /// The class in the last hour.
 struct History {
     runs: String,
@@ -138,7 +131,7 @@ pub(crate) async fn show(
     if let Some((job, spot)) = &seen
         && let Err(problem) = &job.payload
     {
-        return raw(&app, &visitor, job, spot, problem).await;
+        return raw::show(&app, &visitor, job, spot, problem).await;
     }
     // Under its own id, so that what is copied from the page is about the job that stands there.
     if let Some((job, _)) = &seen
@@ -309,16 +302,8 @@ fn job(
     let hides = app.redaction.of(payload.class(), payload.display_class());
     let spot = match (seen, &sighting.whereabouts) {
         (Some(spot), _) => spot.to_string(),
-        (None, Whereabouts::Queue { ahead, .. }) => {
-            format!("{}@{ahead}", gandy::digest(payload.as_bytes()))
-        }
-        (None, Whereabouts::Set { at_ms, .. }) => {
-            format!(
-                "{}@{}",
-                gandy::digest(payload.as_bytes()),
-                *at_ms as f64 / 1000.0
-            )
-        }
+        (None, Whereabouts::Queue { ahead, .. }) => Spot::at(payload, *ahead as f64).to_string(),
+        (None, Whereabouts::Set { score, .. }) => Spot::at(payload, *score).to_string(),
         _ => String::new(),
     };
     let place_word = place.as_ref().map(place_word).unwrap_or_default();
@@ -458,80 +443,6 @@ fn facts(payload: &Payload) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// How a shell names what this dashboard looks at, so that a command that is copied acts on the same Redis.
-struct Shell {
-    gandy: String,
-    /// Empty: `redis-cli` takes no such URL.
-    redis: String,
-    /// In front of keys.
-    prefix: String,
-}
-
-impl Shell {
-    fn of(app: &Shared) -> Self {
-        // In double quotes: whoever has a password exports it.
-        let url = app.server.redacted_url().replace("***", "$REDIS_PASSWORD");
-        let by_cli = ["redis://", "rediss://"]
-            .iter()
-            .any(|it| url.starts_with(it));
-        let (namespace, prefix) = match app.namespace.as_str() {
-            "" => (String::new(), String::new()),
-            name => (format!(" --namespace '{name}'"), format!("{name}:")),
-        };
-        Self {
-            redis: match by_cli {
-                true => format!("redis-cli -u \"{url}\""),
-                false => String::new(),
-            },
-            gandy: format!("gandy --redis \"{url}\"{namespace}"),
-            prefix,
-        }
-    }
-}
-
-fn offers(gandy: &str, whereabouts: &Whereabouts, jid: &str) -> Vec<Offer> {
-    let offer = |act, label, danger, confirm| Offer {
-        act,
-        label,
-        danger,
-        confirm,
-        command: format!("{gandy} {act} {jid}"),
-    };
-    let delete = offer("delete", "Delete", true, "Delete this job for good?");
-    match whereabouts {
-        Whereabouts::Queue { .. } => vec![offer("bury", "Bury", false, ""), delete],
-        Whereabouts::Set {
-            place: Place::Dead, ..
-        } => vec![offer("retry", "Retry now", false, ""), delete],
-        Whereabouts::Set {
-            place: Place::Retry,
-            ..
-        } => {
-            vec![
-                offer("retry", "Retry now", false, ""),
-                offer("bury", "Bury", false, ""),
-                delete,
-            ]
-        }
-        Whereabouts::Set { .. } => {
-            vec![
-                offer("retry", "Run now", false, ""),
-                offer("bury", "Bury", false, ""),
-                delete,
-            ]
-        }
-        Whereabouts::InFlight { alive: true, .. } => {
-            vec![offer(
-                "cancel",
-                "Cancel this run",
-                true,
-                "Tell this run to stop? A run that fails then is not retried.",
-            )]
-        }
-        Whereabouts::InFlight { .. } | Whereabouts::Ruby { .. } => Vec::new(),
-    }
-}
-
 async fn history(app: &Shared, class: &str) -> Option<History> {
     let metrics = app
         .inspect
@@ -553,45 +464,6 @@ async fn history(app: &Shared, class: &str) -> Option<History> {
         mean: took(mean_ms),
         p95: took(p95_ms),
         spark: Spark::of(&series),
-    })
-}
-
-#[derive(Template)]
-#[template(path = "raw.html")]
-struct Raw {
-    frame: Frame,
-    problem: String,
-    reason: String,
-    bytes: String,
-    redacted: bool,
-    size: String,
-    place_word: String,
-    place_path: String,
-    spot: String,
-}
-
-/// Bytes that are no job.
-async fn raw(
-    app: &Shared,
-    visitor: &Visitor,
-    job: &JobInfo,
-    spot: &Spot,
-    problem: &str,
-) -> Outcome {
-    let reason = app.inspect.reason(job).await.unwrap_or_default();
-    let glance = app.watch.glance().await;
-    let frame = Frame::new(app, visitor, Tab::Other, "No job", glance.as_deref());
-    let shown = json::raw(&job.bytes, &app.redaction.of_bytes(), 16 << 10);
-    html(&Raw {
-        problem: problem.to_owned(),
-        reason: reason.unwrap_or_default(),
-        bytes: shown.text(),
-        redacted: shown.redacted,
-        size: words::bytes(job.bytes.len() as u64),
-        place_word: place_word(&job.place),
-        place_path: place_path(&job.place),
-        spot: spot.to_string(),
-        frame,
     })
 }
 

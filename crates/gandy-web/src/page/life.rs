@@ -85,10 +85,11 @@ pub(crate) fn steps(sighting: &Sighting, explanation: &Explanation, now_ms: i64)
         Whereabouts::Set {
             place: Place::Dead,
             at_ms,
+            ..
         } => {
             steps.push(now("Died", "now bad", Some(*at_ms), String::new()));
         }
-        Whereabouts::Set { place, at_ms } => {
+        Whereabouts::Set { place, at_ms, .. } => {
             let waits = if *place == Place::Retry {
                 "Waits to be retried"
             } else {

@@ -7,10 +7,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use gandy::{Hit, Place, SurveyedQueue};
 
-use super::entries::{Row, row};
+use super::entries::{Row, row, terms};
 use super::overview::{QueueRow, queue_row};
 use super::queues::queue;
-use super::set::{filter, link, window};
+use super::set::{filter, link, may_seek_errors, window};
 use super::{Put, of_html};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::param::{Params, Query, encoded};
@@ -30,6 +30,7 @@ struct Page {
     /// From the end that is popped last.
     youngest: bool,
     filter: String,
+    terms: Vec<String>,
     wrong: String,
     rows: Vec<Row>,
     next: String,
@@ -110,6 +111,7 @@ pub(crate) async fn show(
         known,
         youngest,
         filter: query.get("filter").unwrap_or_default().to_owned(),
+        terms: Vec::new(),
         wrong: String::new(),
         rows: Vec::new(),
         next: String::new(),
@@ -131,6 +133,7 @@ pub(crate) async fn show(
             .iter()
             .map(|hit| row(&app, hit, page.frame.now_ms))
             .collect();
+        page.terms = terms(&hits, may_seek_errors(&app, &visitor));
         page.next = next.map_or_else(String::new, |next| link(&path, &query, &[("from", &next)]));
         return Ok(of_html(StatusCode::OK, page.render()?));
     }
@@ -143,6 +146,7 @@ pub(crate) async fn show(
         .iter()
         .map(|hit| row(&app, hit, page.frame.now_ms))
         .collect();
+    page.terms = terms(&found.jobs, may_seek_errors(&app, &visitor));
     page.next = found.next.map_or_else(String::new, |next| {
         link(&path, &query, &[("from", &next.to_string())])
     });

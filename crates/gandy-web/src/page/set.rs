@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use gandy::{Bookmark, Filter, Found, Place};
 
-use super::entries::{Row, row, text};
+use super::entries::{Row, row, terms, text};
 use super::of_html;
 use crate::access::Role;
 use crate::frame::{Frame, Tab, Visitor};
@@ -36,6 +36,8 @@ struct Page {
     size: String,
     /// As it was written.
     filter: String,
+    /// What may be written into it.
+    terms: Vec<String>,
     wrong: String,
     rows: Vec<Row>,
     groups: Option<Groups>,
@@ -154,14 +156,18 @@ pub(crate) fn filter(
         Err(error) => return Ok(Err(error.to_string())),
     };
     // Whoever may look for a value finds out what is hidden by guessing.
-    let guesses = filter.asks_for("arg") && app.redaction.hides_arguments()
-        || filter.asks_for("error") && app.redaction.hides_errors();
-    if guesses && visitor.role == Role::Viewer {
+    let guesses = filter.asks_for("arg") && app.redaction.hides_arguments();
+    let guesses = guesses && visitor.role == Role::Viewer;
+    if guesses || filter.asks_for("error") && !may_seek_errors(app, visitor) {
         return Err(Problem::forbidden(
             "arguments or errors are hidden here, so a viewer may not look for their values",
         ));
     }
     Ok(Ok(Some(filter)))
+}
+
+pub(crate) fn may_seek_errors(app: &Shared, visitor: &Visitor) -> bool {
+    visitor.role != Role::Viewer || !app.redaction.hides_errors()
 }
 
 /// Where a page begins, and how much it shows.
@@ -194,6 +200,7 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
         kind,
         size: words::count(size, "job"),
         filter: query.get("filter").unwrap_or_default().to_owned(),
+        terms: Vec::new(),
         wrong: String::new(),
         rows: Vec::new(),
         groups: None,
@@ -229,6 +236,7 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
         .iter()
         .map(|hit| row(app, hit, page.frame.now_ms))
         .collect();
+    page.terms = terms(&jobs, may_seek_errors(app, visitor));
     page.next = next.map_or_else(String::new, |next| {
         link(kind.path, query, &[("from", &next.to_string())])
     });

@@ -35,6 +35,21 @@ pub(crate) async fn keyboard(scene: &Scene) {
     browser.until("document.querySelector('#help').open").await;
     browser.keys(ESCAPE).await;
     browser.until("!document.querySelector('#help').open").await;
+    // Whoever does not want them turns them off, also on the pages that come.
+    browser.keys("?").await;
+    browser.click("[data-letters]").await;
+    browser.keys(ESCAPE).await;
+    browser.open(&scene.site.url("/retries")).await;
+    browser.keys("?j").await;
+    browser
+        .until("!document.querySelector('#help').open && !document.querySelector('tr.current')")
+        .await;
+    browser.click("[data-help]").await;
+    browser.click("[data-letters]").await;
+    browser.keys(ESCAPE).await;
+    browser.until("!document.querySelector('#help').open").await;
+    browser.keys("j").await;
+    browser.until(&current(0)).await;
     browser.keys(ENTER).await;
     browser
         .until("location.pathname.startsWith('/jobs/')")
@@ -44,6 +59,16 @@ pub(crate) async fn keyboard(scene: &Scene) {
     browser.open(&scene.site.url("/retries")).await;
     browser.keys("/").await;
     browser.until(&format!("{FOCUS}.name === 'filter'")).await;
+    // What the page holds is offered for the word that is being written.
+    let offers = "[...document.querySelectorAll('#terms option')].map((term) => term.value)";
+    browser
+        .until(&format!("{offers}.includes('error=Timeout')"))
+        .await;
+    browser.keys("attempt>1 e").await;
+    browser
+        .until(&format!("{offers}.includes('attempt>1 error=Timeout')"))
+        .await;
+    browser.run(&format!("{FOCUS}.value = ''")).await;
     browser.keys(&format!("class:Nobody{ENTER}")).await;
     browser.sees("fits that filter").await;
     browser.open(&scene.site.url("/")).await;

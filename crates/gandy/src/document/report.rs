@@ -42,7 +42,9 @@ impl<'a> Seen<'a> {
                 seen.queue = Some(name);
                 seen.ahead = Some(*ahead);
             }
-            Whereabouts::Set { place: set, at_ms } => {
+            Whereabouts::Set {
+                place: set, at_ms, ..
+            } => {
                 seen.place = place(set);
                 seen.at_ms = Some(*at_ms);
             }

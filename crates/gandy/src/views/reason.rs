@@ -249,7 +249,7 @@ fn explain_one(facts: &Facts, sighting: &Sighting, reasons: &mut Vec<Reason>) {
             since_ms: *since_ms,
             steps: None,
         }),
-        Whereabouts::Set { place, at_ms } => {
+        Whereabouts::Set { place, at_ms, .. } => {
             if *place == Place::Dead {
                 let error = error(payload).or_else(|| sighting.reason.clone());
                 reasons.push(Reason::Dead {

@@ -25,6 +25,9 @@ pub enum Whereabouts {
         place: Place,
         /// Milliseconds since the epoch.
         at_ms: i64,
+        /// The same in seconds, as Redis has it: by this and the digest of its bytes the entry is found again
+        /// ([`Inspect::job_at`]).
+        score: f64,
     },
     /// At a Gandy worker.
     InFlight {
@@ -154,6 +157,7 @@ impl Inspect {
             set => Whereabouts::Set {
                 place: set.clone(),
                 at_ms: job.at_ms.unwrap_or(0),
+                score: job.score.unwrap_or(0.0),
             },
         };
         let reason = match job.place {
@@ -345,10 +349,14 @@ impl JobReport {
                     name,
                     ahead: waits.ahead.unwrap_or(0),
                 },
-                (place, score) => Whereabouts::Set {
-                    place,
-                    at_ms: (score.unwrap_or(0.0) * 1000.0).round() as i64,
-                },
+                (place, score) => {
+                    let score = score.unwrap_or(0.0);
+                    Whereabouts::Set {
+                        place,
+                        at_ms: (score * 1000.0).round() as i64,
+                        score,
+                    }
+                }
             };
             self.sightings.push(Sighting {
                 whereabouts,

@@ -141,7 +141,11 @@ fn a_wait_is_estimated_from_mean_runs_and_slots_and_not_where_nothing_moves() {
 
 #[test]
 fn what_waits_for_its_time_says_when_and_after_which_error() {
-    let set = |place: Place, at_ms| Whereabouts::Set { place, at_ms };
+    let set = |place: Place, at_ms| Whereabouts::Set {
+        place,
+        at_ms,
+        score: at_ms as f64 / 1000.0,
+    };
     let later = NOW + 60_000;
     assert_eq!(codes(&at(set(Place::Schedule, later), "")), ["scheduled"]);
     let failed = r#","retry_count":1,"error_class":"Boom","error_message":"no"#;
