@@ -226,6 +226,12 @@ async fn by_hand(flavour: Flavour) {
         let minutes = Window::Minutes(5);
         let metrics = inspect.metrics(minutes, Pick::busiest(5)).await.unwrap();
         assert_eq!(metrics.classes.len(), 1, "{user} reads the metrics");
+        let alone = Pick::one(&metrics.classes[0].class);
+        let alone = inspect.metrics(minutes, alone).await.unwrap();
+        assert_eq!(
+            alone.classes, metrics.classes,
+            "{user} reads them of one class"
+        );
         let wait = Duration::from_millis(1);
         assert_eq!(inspect.wait("d1", wait).await.unwrap(), None);
         let held = inspect.report("f1", SOON, &[]).await.unwrap();

@@ -1,6 +1,7 @@
 //! Where it was measured, and where things are.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,7 +48,8 @@ pub(crate) fn describe() -> Result<String> {
         })
         .unwrap_or(0.0);
     let redis = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
-    let redis = said(&redis, &["--version"]);
+    // Debian's redis-tools bring the server under another name, and it does what it is called.
+    let redis = output(Command::new(redis).arg0("redis-server").arg("--version"));
     let redis = redis
         .split_whitespace()
         .find_map(|word| word.strip_prefix("v="))
@@ -66,8 +68,11 @@ pub(crate) fn describe() -> Result<String> {
 }
 
 fn said(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).output();
-    output.map_or_else(
+    output(Command::new(program).args(args))
+}
+
+fn output(command: &mut Command) -> String {
+    command.output().map_or_else(
         |_| "unknown".into(),
         |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
     )

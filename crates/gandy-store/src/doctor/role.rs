@@ -85,6 +85,7 @@ const DASHBOARD: &[&str] = &[
     "MGET ~stat:processed:2026-11-23",
     "HGET ~@ info",
     "HGETALL ~j|261123|9:00",
+    "HMGET ~j|261123|9:00 Mailer|p",
     "HGETALL ~20261123-marks",
     "HSTRLEN ~gandy:inflight:@ 1:default",
     "HGETALL ~@:work",

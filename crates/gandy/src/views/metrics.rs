@@ -9,7 +9,7 @@ use gandy_protocol::{
 };
 use gandy_store::{Executed, Mark, Width};
 
-use super::Pick;
+use super::{Classes, Pick};
 use crate::{Error, Inspect};
 
 const MINUTE_MS: i64 = 60_000;
@@ -98,7 +98,11 @@ impl Inspect {
             .map(|step| last - (count - 1 - step) * step_ms)
             .collect();
         let minutes: Vec<Minute> = starts.iter().map(|at| Minute::from_millis(*at)).collect();
-        let executed = self.line.executed(width, &minutes).await?;
+        let only = match pick.classes {
+            Classes::Named(class) => Some(class),
+            Classes::All | Classes::Containing(_) => None,
+        };
+        let executed = self.line.executed(width, &minutes, only).await?;
         let mut sums = sum(&executed, pick);
         for metrics in &mut sums.classes {
             self.read_histograms(metrics, &starts, step_ms, now_ms)
@@ -164,7 +168,7 @@ impl Inspect {
         let steps: Vec<Minute> = (0..7)
             .map(|back| Minute::from_millis(now_ms - back * step_ms))
             .collect();
-        let executed = self.line.executed(width, &steps).await?;
+        let executed = self.line.executed(width, &steps, None).await?;
         let sums = sum(&executed, Pick::busiest(usize::MAX));
         Ok(sums
             .classes
@@ -248,7 +252,7 @@ fn of_class(class: &str, sum: Executed, steps: &[HashMap<String, Executed>]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::{ClassOrder, Classes};
+    use crate::views::ClassOrder;
 
     fn steps() -> [HashMap<String, Executed>; 3] {
         let executed = |runs, failures, millis| Executed {
