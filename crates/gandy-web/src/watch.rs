@@ -29,6 +29,9 @@ pub(crate) const HISTORY_DAYS: u32 = 180;
 /// Classes that are told one by one; each costs a reading of its histograms.
 const CLASSES: usize = 60;
 
+/// Names that a field of a form offers.
+pub(crate) const OFFERED: usize = 200;
+
 /// Of all classes, by the name of the range and by order.
 type MetricsKept = HashMap<(&'static str, ClassOrder), Arc<Kept<Metrics>>>;
 
@@ -44,6 +47,12 @@ impl Glance {
     /// Whether a queue of this name is among those that were looked at.
     pub(crate) fn has(&self, queue: &str) -> bool {
         self.survey.queues.iter().any(|known| known.name == queue)
+    }
+
+    /// The names of some other queues, to be offered.
+    pub(crate) fn queues_but(&self, queue: &str) -> Vec<String> {
+        let names = self.survey.queues.iter().map(|known| known.name.clone());
+        names.filter(|name| name != queue).take(OFFERED).collect()
     }
 
     /// `+` where there are more queues than are looked at, so that a sum over them is no sum of all.

@@ -98,9 +98,9 @@ pub(crate) fn short(number: u64) -> String {
 pub(crate) fn rate(per_second: f64) -> String {
     match per_second.abs() {
         rate if rate < 0.05 => "0".to_owned(),
-        rate if rate < 10.0 => format!("{per_second:.1}"),
+        rate if rate < 10.0 => format!("{per_second:.1}").replace('-', "−"),
         rate => {
-            let sign = if per_second < 0.0 { "-" } else { "" };
+            let sign = if per_second < 0.0 { "−" } else { "" };
             format!("{sign}{}", grouped(rate.round() as u64))
         }
     }
@@ -230,7 +230,7 @@ mod tests {
         );
         assert_eq!(
             [rate(0.0), rate(-0.31), rate(1234.4), rate(-50.0)],
-            ["0", "-0.3", "1,234", "-50"]
+            ["0", "−0.3", "1,234", "−50"]
         );
         assert_eq!(
             [bytes(7), bytes(46 << 20), bytes(3 << 30)],

@@ -15,7 +15,8 @@ function marks(list) {
         const { ctx, bbox } = chart;
         ctx.save();
         ctx.strokeStyle = colour("--warn");
-        ctx.setLineDash([4, 4]);
+        ctx.lineWidth = devicePixelRatio;
+        ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
         for (const [at] of list) {
           const x = Math.round(chart.valToPos(at, "x", true));
           if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -42,7 +43,7 @@ function draw(figure) {
   }
   const canvas = figure.querySelector(".canvas"), kind = figure.dataset.plot;
   const axis = {
-    stroke: colour("--soft"), font: "11px system-ui, sans-serif",
+    stroke: colour("--soft"), font: `11px ${getComputedStyle(body).fontFamily}`,
     grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false },
   };
   const series = names[kind].map((label, at) => ({
@@ -51,7 +52,7 @@ function draw(figure) {
     value: (_, value) => (value == null ? "–" : compact.format(value)),
   }));
   const chart = new uPlot({
-    width: canvas.clientWidth, height: Math.max(240, figure.clientHeight - 42),
+    width: canvas.clientWidth, height: Math.max(240, figure.clientHeight - 12),
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
     axes: [{ ...axis, grid: { show: false }, size: 28, space: 70, values: (_, values, __, ___, step) => values.map((at) => clock(at, step)) }, { ...axis, size: 44, values: (_, values) => values.map((value) => compact.format(value)) }],

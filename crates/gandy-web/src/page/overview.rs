@@ -384,7 +384,7 @@ fn tiles(glance: &Glance) -> Vec<Tile> {
     tiles
 }
 
-/// `+3.2/s`, `-50/s`, `steady`.
+/// `+3.2/s`, `−50/s`, `steady`.
 fn trend(rate: f64) -> String {
     match rate {
         rate if rate >= 0.05 => format!("+{}/s", words::rate(rate)),

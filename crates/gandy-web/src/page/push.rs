@@ -1,6 +1,6 @@
 //! Pushing a job by a form; or a copy of one, changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use askama::Template;
@@ -18,6 +18,7 @@ use crate::param::{Form, Params, Query, encoded};
 use crate::problem::{Outcome, Problem};
 use crate::redact::Hides;
 use crate::state::{App, Shared};
+use crate::watch::OFFERED;
 use crate::words;
 
 /// A class's name.
@@ -31,6 +32,10 @@ struct Page {
     frame: Frame,
     fields: Fields,
     wrong: String,
+    /// Those that there are.
+    queues: Vec<String>,
+    /// Those that a living process has a handler for.
+    classes: Vec<String>,
     /// Some of the copied job's arguments are not shown, so they are not copied.
     redacted: bool,
 }
@@ -137,7 +142,12 @@ async fn page(
     wrong: String,
     redacted: bool,
 ) -> Outcome {
-    let glance = app.watch.glance().await;
+    let (glance, processes) = tokio::join!(app.watch.glance(), app.watch.processes());
+    let queues = glance.as_ref().map(|glance| glance.queues_but(""));
+    let classes: BTreeSet<String> = match &processes {
+        Ok(processes) => processes.iter().flat_map(|it| it.classes.clone()).collect(),
+        Err(_) => BTreeSet::new(),
+    };
     let status = match wrong.is_empty() {
         true => StatusCode::OK,
         false => StatusCode::BAD_REQUEST,
@@ -147,6 +157,8 @@ async fn page(
         frame,
         fields,
         wrong,
+        queues: queues.unwrap_or_default(),
+        classes: classes.into_iter().take(OFFERED).collect(),
         redacted,
     };
     Ok(of_html(status, page.render()?))

@@ -27,6 +27,8 @@ struct Page {
     frame: Frame,
     queue: QueueRow,
     known: bool,
+    /// The others.
+    queues: Vec<String>,
     /// From the end that is popped last.
     youngest: bool,
     filter: String,
@@ -109,6 +111,7 @@ pub(crate) async fn show(
     let mut page = Page {
         queue: queue_row(&surveyed, &app.watch.queue_line(&name)),
         known,
+        queues: glance.queues_but(&name),
         youngest,
         filter: query.get("filter").unwrap_or_default().to_owned(),
         terms: Vec::new(),

@@ -126,6 +126,10 @@ pub(crate) async fn push(scene: &Scene) {
     let browser = &scene.browser;
     scene.open("/queues/held").await;
     browser.click("a[href$='/push?queue=held']").await;
+    // What the fleet runs and holds is offered.
+    browser
+        .until("document.querySelector('#classes option[value=Fine]') && document.querySelector('#queues option[value=held]')")
+        .await;
     browser.click("#class").await;
     browser.keys("ByHand").await;
     browser
