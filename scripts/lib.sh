@@ -126,7 +126,10 @@ need_redis_server() {
         die "no redis-server found, and none could be installed ($(package_manager) as user $(id -un), root or sudo is needed);
        install Redis 7.0+ or Valkey 7.2+, or name its program in REDIS_SERVER${REDIS_HINT:+, $REDIS_HINT}"
     fi
-    say "using $REDIS_SERVER ($REDIS_VERSION)"
+    case $REDIS_SERVER in
+        *check-rdb) say "using the server $REDIS_VERSION in $REDIS_SERVER: Debian's one program for both, and no service is started" ;;
+        *) say "using $REDIS_SERVER ($REDIS_VERSION)" ;;
+    esac
 }
 
 # ---- ruby
