@@ -16,6 +16,8 @@ use crate::{Line, StoreError, Tally};
 const FIELDS: [&str; 3] = ["p", "f", "ms"];
 /// Keys read in one write.
 const PAGE: usize = 200;
+/// The same of histograms, which have 52 bytes.
+const SMALL_PAGE: usize = 500;
 
 /// How wide the buckets of a metrics hash are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl Line {
         wanted: &[(&str, Minute)],
     ) -> Result<Vec<[u64; BUCKETS]>, StoreError> {
         let mut found = Vec::with_capacity(wanted.len());
-        for page in wanted.chunks(PAGE) {
+        for page in wanted.chunks(SMALL_PAGE) {
             let mut pipe = redis::pipe();
             for (class, minute) in page {
                 pipe.cmd("GET")
