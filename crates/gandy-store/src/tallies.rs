@@ -8,7 +8,6 @@ use gandy_protocol::{
     Minute,
     metrics::{BUCKETS, counts},
 };
-use redis::Value;
 
 use crate::{Line, StoreError, Tally};
 
@@ -114,17 +113,16 @@ impl Line {
     ) -> Result<Vec<[u64; BUCKETS]>, StoreError> {
         let mut found = Vec::with_capacity(wanted.len());
         for page in wanted.chunks(SMALL_PAGE) {
-            let mut pipe = redis::pipe();
+            let mut command = redis::cmd("MGET");
             for (class, minute) in page {
-                pipe.cmd("GET")
-                    .arg(self.keys().metrics_histogram(class, *minute));
+                command.arg(self.keys().metrics_histogram(class, *minute));
             }
-            for reply in self.each(&pipe).await? {
-                found.push(match reply {
-                    Ok(Value::BulkString(bytes)) => counts(&bytes),
-                    _ => [0; BUCKETS],
-                });
-            }
+            // A key of another type is nil here.
+            let replies: Vec<Option<Vec<u8>>> = self.query(&command).await?;
+            found.extend(replies.iter().map(|reply| match reply {
+                Some(bytes) => counts(bytes),
+                None => [0; BUCKETS],
+            }));
         }
         Ok(found)
     }

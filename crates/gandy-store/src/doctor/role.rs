@@ -80,7 +80,7 @@ const WORKER: &[&str] = &[
 
 const DASHBOARD: &[&str] = &[
     "GET ~stat:processed",
-    "GET ~h|x-1-9:0",
+    "MGET ~h|x-1-9:0",
     "GET ~gandy:outcome:x",
     "MGET ~stat:processed:2026-11-23",
     "HGET ~@ info",
