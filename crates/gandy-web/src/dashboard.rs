@@ -158,7 +158,7 @@ impl DashboardBuilder {
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect(),
-            gate: Gate::default(),
+            gate: Gate::new(drawn()?),
             hunts: Semaphore::new(HUNTS),
             assets: Assets::new(),
             live: Live::default(),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use gandy::views::{Cancelled, Explanation, Reason};
-use gandy::{Act, Error, JobInfo, Place};
+use gandy::{Act, Ended, Error, JobInfo, Payload, Place, Sought};
 
 use crate::audit;
 use crate::frame::Visitor;
@@ -16,6 +16,8 @@ use crate::runs::word;
 use crate::spot::{Spot, place_word};
 use crate::state::Shared;
 
+/// A job that was picked is looked for so long where it is not where it stood.
+const SEEKING: Duration = Duration::from_secs(2);
 /// A stop of a run is waited for.
 const CANCEL: Duration = Duration::from_secs(3);
 
@@ -35,8 +37,17 @@ pub(crate) async fn carry_out(
     act: &Act,
     form: &Params,
 ) -> Outcome<Fate> {
-    let Some(job) = find(app, place, jid, form).await? else {
-        return Ok(Fate::Gone);
+    let spot: Spot = form.need("entry")?.parse()?;
+    let job = match spot.seek(app, place, SEEKING).await? {
+        Sought::Found(hit) => hit.job,
+        Sought::Gone => return Ok(Fate::Gone),
+        // It may well be there, and run. To look through all of a place by the id took half a second of Redis and 260 MB of
+        // its answers for each million jobs, for each click on a button of a job that was gone.
+        Sought::Unseen { .. } => {
+            return Ok(Fate::Impossible(
+                "It moved on and was not found again in time; look for it by its id.".to_owned(),
+            ));
+        }
     };
     if let Ok(payload) = &job.payload
         && payload.jid() != jid
@@ -70,34 +81,33 @@ pub(crate) fn name(job: &JobInfo) -> String {
     }
 }
 
-/// By its address, or by its id where it was found by a search; either way only these very bytes.
-async fn find(app: &Shared, place: &Place, jid: &str, form: &Params) -> Outcome<Option<JobInfo>> {
-    let spot: Spot = form.need("entry")?.parse()?;
-    if let Some(job) = spot.find(app, place).await? {
-        return Ok(Some(job));
-    }
-    let found = app.inspect.find_in(place, jid).await?;
-    Ok(found.filter(|job| spot.is(job)))
+/// Whether a job's last message may be shown.
+pub(crate) fn tells(app: &Shared, payload: &Payload) -> bool {
+    let hides = app.redaction.of(payload.class(), payload.display_class());
+    !hides.error
 }
 
-/// Reasons repeat the last error: without its message where a rule hides that.
+/// Reasons and outcomes repeat the last error: without its message where a rule hides that, and where nobody knows of which
+/// class the run was, where any rule does.
 pub(crate) fn without_messages(app: &Shared, explanation: &mut Explanation) {
-    let Some(sighting) = explanation.report.sightings.first() else {
-        return;
+    let sighting = explanation.report.sightings.first();
+    let told = match sighting {
+        Some(sighting) => tells(app, &sighting.payload),
+        None => !app.redaction.hides_errors(),
     };
-    let payload = &sighting.payload;
-    if !app
-        .redaction
-        .of(payload.class(), payload.display_class())
-        .error
-    {
+    if told {
         return;
     }
-    let class = entries::text(payload, "error_class");
+    let class = sighting.and_then(|it| entries::text(&it.payload, "error_class"));
     for reason in &mut explanation.reasons {
-        if let Reason::Retrying { error, .. } | Reason::Dead { error, .. } = reason {
-            error.clone_from(&class);
+        match reason {
+            Reason::Retrying { error, .. } | Reason::Dead { error, .. } => error.clone_from(&class),
+            Reason::Ended(ended) => ended.error_message = None,
+            _ => {}
         }
+    }
+    if let Some(ended) = &mut explanation.report.outcome {
+        ended.error_message = None;
     }
 }
 
@@ -105,7 +115,13 @@ pub(crate) fn without_messages(app: &Shared, explanation: &mut Explanation) {
 pub(crate) async fn wish(app: &Shared, visitor: &Visitor, jid: &str) -> Outcome<Cancelled> {
     bounded(jid)?;
     match app.inspect.cancel(jid, CANCEL).await {
-        Ok(cancelled) => {
+        Ok(mut cancelled) => {
+            // Of which class it was is not said.
+            if app.redaction.hides_errors()
+                && let Some(ended) = ended_of(&mut cancelled)
+            {
+                ended.error_message = None;
+            }
             let told = matches!(cancelled, Cancelled::Told { .. });
             audit::done(visitor, "cancel", jid, u64::from(told));
             Ok(cancelled)
@@ -114,6 +130,14 @@ pub(crate) async fn wish(app: &Shared, visitor: &Visitor, jid: &str) -> Outcome<
             audit::failed(visitor, "cancel", jid, &error.to_string());
             Err(error.into())
         }
+    }
+}
+
+fn ended_of(cancelled: &mut Cancelled) -> Option<&mut Ended> {
+    match cancelled {
+        Cancelled::Told { ended, .. } => ended.as_mut(),
+        Cancelled::NotRunning(report) => report.outcome.as_mut(),
+        Cancelled::NotBegun { .. } | Cancelled::Ruby { .. } | Cancelled::NoAnswer { .. } => None,
     }
 }
 

@@ -228,7 +228,7 @@ fn items(tab: Tab, glance: Option<&Glance>) -> Vec<Item> {
         count: count(number),
     };
     let more = glance.map_or("", Glance::more);
-    let waiting = survey.map(|it| it.queues.iter().map(|queue| queue.size).sum());
+    let waiting = glance.map(Glance::waiting);
     vec![
         item(Tab::Overview, "/", "Overview", "overview", "o", None),
         {

@@ -1,16 +1,19 @@
 //! Who guesses at secrets is slowed down: of the requests that show one few are looked at at once, and a wrong one keeps its
 //! place for a while. Not here: which secrets are right (`access`).
 //!
-//! Whoever has shown a right secret on a connection does not wait there with the same secret again, and addresses from which
-//! a right one came have places of their own, so that guessing keeps nobody out who is in. What there is no room for is
-//! turned away before it is looked at: the answer says nothing of the secret.
+//! Whoever has shown a right secret does not wait with the same one again, on that connection or with the pass that it was
+//! given, so that guessing keeps nobody out who is in: behind a proxy all visitors have one address and few connections. What
+//! has no pass, such as a script, has places apart when it comes from an address from which a right secret came. What there is
+//! no room for is turned away before it is looked at: the answer says nothing of the secret.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 /// For so long a wrong secret keeps its place.
@@ -54,23 +57,31 @@ impl Caller {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
 pub(crate) struct Gate {
     strangers: Lane,
     known: Lane,
     friends: Mutex<HashSet<IpAddr>>,
+    /// Signs passes; drawn at start, so that a pass tells nothing of the secret that it goes with.
+    key: [u8; 32],
+}
+
+/// Without the key.
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
 struct Lane {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
 impl Default for Lane {
     fn default() -> Self {
         Self {
-            places: Semaphore::new(PLACES),
+            places: Arc::new(Semaphore::new(PLACES)),
             waiting: AtomicUsize::new(0),
         }
     }
@@ -81,22 +92,46 @@ impl Default for Lane {
 pub(crate) struct Full;
 
 impl Gate {
-    /// Looks at a secret when its turn has come; a wrong one is told of late.
-    pub(crate) async fn pass<T, E>(
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self {
+            strangers: Lane::default(),
+            known: Lane::default(),
+            friends: Mutex::default(),
+            key,
+        }
+    }
+
+    /// What a visitor keeps who has shown this secret and was let in. Good with the same secret alone.
+    pub(crate) fn pass_for(&self, shown: &Shown) -> String {
+        // Both have a fixed length: nothing can be put behind them.
+        let signed = Sha256::new().chain_update(self.key).chain_update(shown);
+        signed
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// Whether a visitor has been let in with this secret before.
+    pub(crate) fn is_pass_for(&self, pass: &str, shown: &Shown) -> bool {
+        bool::from(pass.as_bytes().ct_eq(self.pass_for(shown).as_bytes()))
+    }
+
+    /// Looks at a secret when its turn has come; a wrong one is told of late. `look` also notes a wrong one: whoever hangs up
+    /// meanwhile is not waited for.
+    pub(crate) async fn enter<T, E>(
         &self,
         caller: Option<&Caller>,
         shown: Shown,
+        pass: Option<&str>,
         look: impl FnOnce() -> Result<T, E>,
     ) -> Result<Result<T, E>, Full> {
-        if caller.is_some_and(|caller| caller.has_shown(&shown)) {
+        let has_passed = pass.is_some_and(|pass| self.is_pass_for(pass, &shown));
+        if has_passed || caller.is_some_and(|caller| caller.has_shown(&shown)) {
             return Ok(look());
         }
-        let friends = |look: &mut dyn FnMut(&mut HashSet<IpAddr>)| {
-            look(&mut self.friends.lock().unwrap_or_else(PoisonError::into_inner));
-        };
-        let address = caller.map(|caller| caller.address.ip());
-        let mut is_friend = false;
-        friends(&mut |all| is_friend = address.is_some_and(|address| all.contains(&address)));
+        let friends = || self.friends.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_friend = caller.is_some_and(|caller| friends().contains(&caller.address.ip()));
         let lane = if is_friend {
             &self.known
         } else {
@@ -104,18 +139,27 @@ impl Gate {
         };
         let waiting = Waiting::enter(&lane.waiting)?;
         // Never closed.
-        let _place = lane.places.acquire().await.map_err(|_| Full)?;
+        let place = Arc::clone(&lane.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| Full)?;
         drop(waiting);
         let outcome = look();
         if outcome.is_err() {
-            tokio::time::sleep(KEPT).await;
+            // Its own task keeps the place: this one ends when its client hangs up, and 1,638 guesses a second were looked at
+            // by whoever did not stay for the answer.
+            let kept = tokio::spawn(async move {
+                tokio::time::sleep(KEPT).await;
+                drop(place);
+            });
+            let _ = kept.await;
         } else if let Some(caller) = caller {
             caller.remember(shown);
-            friends(&mut |all| {
-                if all.len() < FRIENDS {
-                    all.insert(caller.address.ip());
-                }
-            });
+            let mut friends = friends();
+            if friends.len() >= FRIENDS {
+                friends.clear();
+            }
+            friends.insert(caller.address.ip());
         }
         Ok(outcome)
     }
@@ -144,8 +188,6 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
-
     use super::*;
 
     fn caller(last: u8) -> Caller {
@@ -165,13 +207,14 @@ mod tests {
                 looked.fetch_add(1, Ordering::Relaxed);
                 if right { Ok(()) } else { Err(()) }
             };
-            gate.pass(Some(&from), [u8::from(right); 32], look).await
+            gate.enter(Some(&from), [u8::from(right); 32], None, look)
+                .await
         })
     }
 
     #[tokio::test(start_paused = true)]
     async fn wrong_secrets_are_looked_at_slowly_and_turned_away_unseen_when_there_are_too_many() {
-        let (gate, looked) = (Arc::new(Gate::default()), Arc::new(AtomicUsize::new(0)));
+        let (gate, looked) = (Arc::new(Gate::new([7; 32])), Arc::new(AtomicUsize::new(0)));
         let (bad, good) = (Arc::new(caller(1)), Arc::new(caller(2)));
         assert_eq!(
             guess(&gate, &looked, &good, true).await.unwrap(),
@@ -206,7 +249,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_right_secret_is_no_leave_to_guess_at_another() {
-        let (gate, looked) = (Arc::new(Gate::default()), Arc::new(AtomicUsize::new(0)));
+        let (gate, looked) = (Arc::new(Gate::new([7; 32])), Arc::new(AtomicUsize::new(0)));
         let viewer = Arc::new(caller(1));
         guess(&gate, &looked, &viewer, true)
             .await
@@ -219,5 +262,44 @@ mod tests {
             Ok(Err(()))
         );
         assert!(begun.elapsed() >= KEPT);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_up_does_not_guess_faster() {
+        let (gate, looked) = (Arc::new(Gate::new([7; 32])), Arc::new(AtomicUsize::new(0)));
+        let bad = Arc::new(caller(1));
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            let guess = guess(&gate, &looked, &bad, false);
+            tokio::time::sleep(Duration::from_millis(6)).await;
+            guess.abort();
+        }
+        let seen = looked.load(Ordering::Relaxed);
+        assert!((200..=340).contains(&seen), "{seen} guesses in ten seconds");
+    }
+
+    /// Behind a proxy nobody has an address or a connection of their own.
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_leads_past_those_who_guess_and_is_good_with_its_secret_alone() {
+        let (gate, looked) = (Arc::new(Gate::new([7; 32])), Arc::new(AtomicUsize::new(0)));
+        let proxy = Arc::new(caller(1));
+        guess(&gate, &looked, &proxy, true)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        let pass = gate.pass_for(&[1; 32]);
+        for _ in 0..1_000 {
+            drop(guess(&gate, &looked, &proxy, false));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let new = Caller::new(SocketAddr::from(([10, 0, 0, 1], 2)));
+        let enter = async |shown: Shown, pass: Option<&str>| {
+            gate.enter(Some(&new), shown, pass, || Ok::<_, ()>(()))
+                .await
+        };
+        assert_eq!(enter([1; 32], Some(&pass)).await, Ok(Ok(())));
+        assert_eq!(enter([2; 32], Some(&pass)).await, Err(Full));
+        assert_eq!(enter([1; 32], None).await, Err(Full));
+        assert!(!Gate::new([8; 32]).is_pass_for(&pass, &[1; 32]));
     }
 }

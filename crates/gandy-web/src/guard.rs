@@ -25,7 +25,7 @@ use crate::param::Params;
 use crate::problem::Problem;
 use crate::state::{App, Shared};
 
-/// A longer body is not read: a form has some kilobytes, and a job that is pushed by JSON a megabyte at most.
+/// A longer body is not read: a form may have a job of a megabyte.
 const BODY_MAX: usize = (1 << 20) + (64 << 10);
 /// For it to come: who sends a byte now and then keeps a connection from others.
 const BODY: Duration = Duration::from_secs(10);
@@ -34,6 +34,8 @@ const GZIP_MIN: usize = 1_000;
 /// The field of a form, and the header of a script, that carries the page's token.
 pub(crate) const TOKEN: &str = "_token";
 const TOKEN_HEADER: &str = "x-gandy-token";
+/// The cookie with which nobody waits behind those who guess at secrets. It lets nobody in.
+const PASS: &str = "gandy_pass";
 
 /// No code and no style but our own files, no frame around a page, no form to elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -51,17 +53,24 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         theme: theme(&parts.headers),
     };
     let (wants, json) = (takes_gzip(&parts.headers), is_api(&parts.uri));
+    let trusted = parts.headers.contains_key("sec-fetch-site");
     let response = match admitted(&app, parts, body, &base).await {
-        Ok((visitor, request)) => {
-            let acts = !is_reading(request.method());
-            let response = next.run(request).await;
-            if acts {
-                app.watch.forget();
-            }
-            match problem(&response) {
-                Some(problem) => trouble::answer(&app, &visitor, &problem, json, acts).await,
+        Ok(admitted) => {
+            let acts = !is_reading(admitted.request.method());
+            let response = match acts {
+                true => acted(Arc::clone(&app), admitted.request, next).await,
+                false => next.run(admitted.request).await,
+            };
+            let mut response = match problem(&response) {
+                Some(problem) => {
+                    trouble::answer(&app, &admitted.visitor, &problem, json, acts).await
+                }
                 None => response,
+            };
+            if let Some(pass) = admitted.pass {
+                response.headers_mut().append(header::SET_COOKIE, pass);
             }
+            response
         }
         Err(Refusal { problem, bare }) => match json {
             true => trouble::answer(&app, &stranger, &problem, true, true).await,
@@ -69,7 +78,30 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             false => trouble::bare(&problem, bare),
         },
     };
-    finished(response, wants).await
+    finished(response, wants, trusted).await
+}
+
+/// An act goes on to its end and into the log, whoever hangs up: of a hundred jobs to be deleted 51 were, and no line told.
+async fn acted(app: App, request: Request, next: Next) -> Response {
+    let act = tokio::spawn(async move {
+        let response = next.run(request).await;
+        app.watch.forget();
+        response
+    });
+    act.await.unwrap_or_else(|error| {
+        Problem::bug(format!(
+            "the act ended early, it may have been done: {error}"
+        ))
+        .into_response()
+    })
+}
+
+/// A request that goes on.
+struct Admitted {
+    visitor: Visitor,
+    request: Request,
+    /// A cookie for who was let in by a secret, to be kept.
+    pass: Option<HeaderValue>,
 }
 
 /// A request that goes no further.
@@ -93,9 +125,9 @@ async fn admitted(
     mut parts: Parts,
     body: Body,
     base: &str,
-) -> Result<(Visitor, Request), Refusal> {
+) -> Result<Admitted, Refusal> {
     foreign(&parts)?;
-    let known = known(app, &parts).await?;
+    let (known, pass) = known(app, &parts, base).await?;
     let acts = !is_reading(&parts.method);
     let body = match acts {
         true => read(body).await?,
@@ -122,25 +154,47 @@ async fn admitted(
         theme: theme(&parts.headers),
     };
     parts.extensions.insert(visitor.clone());
-    Ok((visitor, Request::from_parts(parts, Body::from(body))))
+    Ok(Admitted {
+        visitor,
+        request: Request::from_parts(parts, Body::from(body)),
+        pass,
+    })
 }
 
-/// Who it is. A secret that is shown passes the gate.
-async fn known(app: &Shared, parts: &Parts) -> Result<Known, Refusal> {
-    let caller = parts.extensions.get::<Arc<Caller>>();
+/// Who it is. A secret that is shown passes the gate, and whoever has not shown it before is given a pass.
+async fn known(
+    app: &Shared,
+    parts: &Parts,
+    base: &str,
+) -> Result<(Known, Option<HeaderValue>), Refusal> {
+    let caller = parts.extensions.get::<Arc<Caller>>().map(Arc::as_ref);
     let secret = parts.headers.get(header::AUTHORIZATION);
     let Some(secret) = secret.filter(|_| app.access.asks_for_secrets()) else {
-        return app.access.check(parts).map_err(denied);
+        return match app.access.check(parts) {
+            Ok(known) => Ok((known, None)),
+            Err(why) => Err(denied(why)),
+        };
     };
     let shown = Sha256::digest(secret.as_bytes()).into();
-    let look = || app.access.check(parts);
-    match app.gate.pass(caller.map(Arc::as_ref), shown, look).await {
-        Ok(Ok(known)) => Ok(known),
-        Ok(Err(why)) => {
+    let pass = cookie(&parts.headers, PASS);
+    let look = || {
+        app.access.check(parts).inspect_err(|_| {
             let from = caller.map(|caller| caller.address.to_string());
             audit::stranger(access::claimed(&parts.headers).as_deref(), from.as_deref());
-            Err(denied(why))
+        })
+    };
+    match app.gate.enter(caller, shown, pass, look).await {
+        Ok(Ok(known)) => {
+            let has = pass.is_some_and(|pass| app.gate.is_pass_for(pass, &shown));
+            let given = format!(
+                "{PASS}={}; Path={}; HttpOnly; SameSite=Strict",
+                app.gate.pass_for(&shown),
+                if base.is_empty() { "/" } else { base },
+            );
+            let given = HeaderValue::try_from(given).ok().filter(|_| !has);
+            Ok((known, given))
         }
+        Ok(Err(why)) => Err(denied(why)),
         Err(Full) => Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "Too many wrong credentials",
@@ -238,7 +292,10 @@ fn same_origin(app: &Shared, parts: &Parts, body: &Bytes) -> Result<(), Problem>
         Some(_) => return refused("the request comes from another site".to_owned()),
         None => {}
     }
-    if let Some(origin) = word("origin") {
+    // `null` says nothing: browsers send it in place of an origin that they will not tell, and over plain HTTP under any name
+    // but localhost they did so for our own forms, as long as our pages sent no referrer at all.
+    let origin = word("origin");
+    if let Some(origin) = origin.filter(|origin| *origin != "null") {
         let host = word("host").unwrap_or_default();
         let same = origin
             .split_once("://")
@@ -258,7 +315,7 @@ fn same_origin(app: &Shared, parts: &Parts, body: &Bytes) -> Result<(), Problem>
         let kind = value.split(';').next().unwrap_or_default();
         kind.trim().eq_ignore_ascii_case("application/json")
     });
-    if bearer || json {
+    if (bearer || json) && origin.is_none() {
         return Ok(());
     }
     let shown = match word(TOKEN_HEADER) {
@@ -295,13 +352,17 @@ fn base(app: &Shared, parts: &Parts) -> String {
     format!("{}{}", app.prefix, before.trim_end_matches('/'))
 }
 
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .find_map(|word| word.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
 /// The visitor's own choice, in a cookie that the script sets.
 fn theme(headers: &HeaderMap) -> &'static str {
-    let cookies = headers.get_all(header::COOKIE).iter();
-    let mut words = cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'));
-    match words.find_map(|word| word.trim().strip_prefix("gandy_theme=")) {
+    match cookie(headers, "gandy_theme") {
         Some("dark") => "dark",
         Some("light") => "light",
         _ => "",
@@ -336,21 +397,24 @@ fn is_plain(response: &Response) -> bool {
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
-/// With the headers that all answers have.
-async fn finished(mut response: Response, wants_gzip: bool) -> Response {
+/// With the headers that all answers have. `trusted`: over TLS or to localhost, as browsers say by sending `Sec-Fetch-Site`.
+async fn finished(mut response: Response, wants_gzip: bool, trusted: bool) -> Response {
     let head = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ] {
         head.insert(name, HeaderValue::from_static(value));
     }
-    head.insert(
-        "cross-origin-opener-policy",
-        HeaderValue::from_static("same-origin"),
-    );
+    // Elsewhere a browser heeds it not and says so in its console, on each page.
+    if trusted {
+        head.insert(
+            "cross-origin-opener-policy",
+            HeaderValue::from_static("same-origin"),
+        );
+    }
     head.insert(
         "cross-origin-resource-policy",
         HeaderValue::from_static("same-origin"),

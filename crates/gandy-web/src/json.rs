@@ -155,8 +155,8 @@ struct Printer<'h> {
 }
 
 /// On one line, `most` bytes of it: `[42, "hello"]`.
-pub(crate) fn line(json: &str, hides: &Hides<'_>, most: usize) -> Shown {
-    print(json, hides, What::Args, false, most)
+pub(crate) fn line(json: &str, hides: &Hides<'_>, what: What, most: usize) -> Shown {
+    print(json, hides, what, false, most)
 }
 
 /// Over many lines, two spaces deeper for each level.

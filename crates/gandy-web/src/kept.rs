@@ -36,10 +36,12 @@ impl<T> Kept<T> {
         read: impl Future<Output = Result<T, E>>,
     ) -> Outcome<Arc<T>> {
         let mut slot = self.slot.lock().await;
-        let old = self.old.swap(false, Ordering::Relaxed);
+        if self.old.swap(false, Ordering::Relaxed) {
+            // At once: whoever reads may be dropped before there is something else.
+            *slot = None;
+        }
         if let Some((at, outcome)) = &*slot
             && at.elapsed() < age
-            && !old
         {
             return outcome.clone();
         }

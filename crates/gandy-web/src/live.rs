@@ -17,11 +17,12 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::assets::takes_gzip;
-use crate::frame::{Tab, Visitor};
-use crate::page::Live as Page;
+use crate::frame::Visitor;
+use crate::page::{Live as Page, Memory};
 use crate::param::Query;
 use crate::problem::{Outcome, Problem};
 use crate::state::App;
@@ -30,8 +31,12 @@ use crate::state::App;
 const LISTENERS: usize = 512;
 /// Kinds of pages that are made at once.
 const KINDS: usize = 256;
-/// Of these of single jobs.
-const JOBS: usize = 128;
+/// Of these of single jobs and queues, of which there is no end.
+const SINGLE: usize = 128;
+/// A stream ends after so long: the browser asks again, and who may not look any more is not answered.
+const STREAM: Duration = Duration::from_secs(10 * 60);
+/// What is always old, since others act all the time, is shown after so many ticks.
+const PATIENCE: u32 = 2;
 /// After nobody has looked for so long a page is not made any more. Who turns a page comes back sooner.
 const IDLE: Duration = Duration::from_secs(10);
 /// Proxies close what is silent; and a page that hears nothing says that it is old.
@@ -49,14 +54,21 @@ struct Key {
     viewer: bool,
 }
 
-/// Fragments, and how many acts there had been when they were begun.
+/// Fragments, when they were begun, and how many acts there had been by then.
 #[derive(Debug, Default)]
 struct Made {
+    begun: Option<Instant>,
     acts: u64,
     fragments: Fragments,
 }
 
-type Channel = watch::Sender<Arc<Made>>;
+/// Of one kind of page.
+#[derive(Debug, Clone)]
+struct Channel {
+    made: watch::Sender<Arc<Made>>,
+    /// Somebody came where nobody was.
+    came: Arc<Notify>,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -81,7 +93,12 @@ pub(crate) async fn serve(
     headers: HeaderMap,
     Query(query): Query,
 ) -> Outcome<Response> {
-    let page = known(&app, Page::parse(query.need("page")?)?).await?;
+    let page = Page::parse(query.need("page")?)?;
+    if let Page::Act(id) = page
+        && app.runs.find(id).is_none()
+    {
+        return Err(Problem::not_found("this act is not known any more"));
+    }
     let Ok(place) = Arc::clone(&app.live.places).try_acquire_owned() else {
         return Err(Problem::busy("more live pages are open than are served"));
     };
@@ -125,27 +142,14 @@ fn packed(response: Response) -> Response {
     Response::from_parts(parts, Body::from_stream(chunks))
 }
 
-/// What there is: pages of what there is not would take the places of others.
-async fn known(app: &App, page: Page) -> Outcome<Page> {
-    match &page {
-        Page::Act(id) => app
-            .runs
-            .find(*id)
-            .map(|_| page)
-            .ok_or_else(|| Problem::not_found("this act is not known any more")),
-        Page::Queue(name) => match app.watch.glance().await {
-            Ok(glance) if glance.has(name) => Ok(page),
-            _ => Ok(Page::Nav(Tab::Queues)),
-        },
-        _ => Ok(page),
-    }
-}
-
 /// One open page.
 struct Listener {
     app: App,
     receiver: watch::Receiver<Arc<Made>>,
     sent: Arc<Made>,
+    came: Instant,
+    /// Since when there was nothing to be sent.
+    since: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -155,12 +159,15 @@ impl Listener {
             app,
             receiver,
             sent: Arc::default(),
+            came: Instant::now(),
+            since: Instant::now(),
             _place: place,
         }
     }
 
     /// The next news; `None`: there will be none.
     async fn next(&mut self) -> Option<Event> {
+        let end = self.came + STREAM;
         loop {
             let now = Arc::clone(&self.receiver.borrow_and_update());
             let sent = &self.sent.fragments;
@@ -170,16 +177,28 @@ impl Listener {
                 .filter(|(name, html)| sent.get(*name) != Some(*html))
                 .map(|(name, html)| (*name, html.as_str()))
                 .collect();
-            // The page that is loaded after an act is younger than what was made before it: a queue that was just paused
-            // went on for a moment.
-            let is_old = now.acts < self.app.watch.acts();
-            if !news.is_empty() && !is_old {
+            if !news.is_empty() && !self.is_old(&now) {
                 let event = Event::default().event("news").json_data(&news).ok();
                 self.sent = now;
+                self.since = Instant::now();
                 return event;
             }
-            self.receiver.changed().await.ok()?;
+            tokio::time::timeout_at(end, self.receiver.changed())
+                .await
+                .ok()?
+                .ok()?;
         }
+    }
+}
+
+impl Listener {
+    /// Whether a page that was loaded just now is younger. It is than what nobody looked at for a while, and than what was
+    /// made before an act: a queue that was just paused went on for a moment.
+    fn is_old(&self, made: &Made) -> bool {
+        let tick = self.app.every;
+        let before_it_came = made.begun.is_none_or(|begun| begun + tick < self.came);
+        let before_an_act = made.acts < self.app.watch.acts();
+        before_it_came || (before_an_act && self.since.elapsed() < tick * PATIENCE)
     }
 }
 
@@ -197,21 +216,30 @@ fn subscribe(app: &App, page: Page, visitor: &Visitor) -> Outcome<watch::Receive
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     if let Some(channel) = channels.get(&key) {
-        return Ok(channel.subscribe());
+        let nobody = channel.made.receiver_count() == 0;
+        let receiver = channel.made.subscribe();
+        if nobody {
+            channel.came.notify_one();
+        }
+        return Ok(receiver);
     }
-    let of_jobs = channels.keys().filter(|key| key.page.is_of_a_job()).count();
-    if channels.len() >= KINDS || (key.page.is_of_a_job() && of_jobs >= JOBS) {
+    let single = channels.keys().filter(|key| key.page.is_single()).count();
+    if channels.len() >= KINDS || (key.page.is_single() && single >= SINGLE) {
         return Err(Problem::busy(
             "more kinds of live pages are open than are made",
         ));
     }
-    let (sender, receiver) = watch::channel(Arc::default());
-    channels.insert(key.clone(), sender.clone());
+    let (made, receiver) = watch::channel(Arc::default());
+    let channel = Channel {
+        made,
+        came: Arc::default(),
+    };
+    channels.insert(key.clone(), channel.clone());
     let filler = Filler {
         app: Arc::clone(app),
         visitor: visitor.clone(),
         key,
-        sender,
+        channel,
     };
     tokio::spawn(filler.run());
     Ok(receiver)
@@ -222,7 +250,7 @@ struct Filler {
     app: App,
     visitor: Visitor,
     key: Key,
-    sender: Channel,
+    channel: Channel,
 }
 
 impl Drop for Filler {
@@ -231,7 +259,7 @@ impl Drop for Filler {
         let channels = &self.app.live.channels;
         let mut channels = channels.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = channels.get(&self.key);
-        if mine.is_some_and(|channel| channel.same_channel(&self.sender)) {
+        if mine.is_some_and(|channel| channel.made.same_channel(&self.channel.made)) {
             channels.remove(&self.key);
         }
     }
@@ -240,19 +268,29 @@ impl Drop for Filler {
 impl Filler {
     async fn run(self) {
         let mut idle_since = None;
+        let mut memory = Memory::default();
         loop {
-            if self.sender.receiver_count() == 0 {
-                let since = *idle_since.get_or_insert_with(tokio::time::Instant::now);
+            if self.channel.made.receiver_count() == 0 {
+                let since = *idle_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= IDLE && self.leave() {
                     return;
                 }
             } else {
                 idle_since = None;
-                let acts = self.app.watch.acts();
-                let fragments = self.key.page.fragments(&self.app, &self.visitor).await;
-                self.sender.send_replace(Arc::new(Made { acts, fragments }));
+                let (begun, acts) = (Some(Instant::now()), self.app.watch.acts());
+                let page = &self.key.page;
+                let fragments = page.fragments(&self.app, &self.visitor, &mut memory).await;
+                let made = Made {
+                    begun,
+                    acts,
+                    fragments,
+                };
+                self.channel.made.send_replace(Arc::new(made));
             }
-            tokio::time::sleep(self.app.every).await;
+            tokio::select! {
+                () = tokio::time::sleep(self.app.every) => {}
+                () = self.channel.came.notified() => {}
+            }
         }
     }
 
@@ -264,7 +302,7 @@ impl Filler {
             .channels
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if self.sender.receiver_count() > 0 {
+        if self.channel.made.receiver_count() > 0 {
             return false;
         }
         channels.remove(&self.key);

@@ -41,7 +41,11 @@ pub(crate) fn jid_path(jid: &str) -> String {
 
 /// The parameters of a query or of a form, in their order. A name may come more than once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct Params {
+    pairs: Vec<(String, String)>,
+    /// From JSON, where a list needs no commas within a text.
+    typed: bool,
+}
 
 impl Params {
     pub(crate) fn read(text: &str) -> Result<Self, Problem> {
@@ -66,24 +70,30 @@ impl Params {
             }
             all.push((name, value));
         }
-        Ok(Self(all))
+        Ok(Self {
+            pairs: all,
+            typed: false,
+        })
     }
 
     /// The first value of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(other, _)| other == name);
+        let found = self.pairs.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// All values of this name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let pairs = self.0.iter().filter(move |(other, _)| other == name);
+        let pairs = self.pairs.iter().filter(move |(other, _)| other == name);
         pairs.map(|(_, value)| value.as_str())
     }
 
     /// Nothing but these: a `filter` that is misspelt would else be none, and an act on all there is.
     pub(crate) fn only(&self, names: &[&str]) -> Result<(), Problem> {
-        let other = self.0.iter().find(|(name, _)| !names.contains(&&**name));
+        let other = self
+            .pairs
+            .iter()
+            .find(|(name, _)| !names.contains(&&**name));
         match other {
             None => Ok(()),
             Some((name, _)) => Err(Problem::param(
@@ -142,6 +152,21 @@ impl Params {
         }
     }
 
+    /// Texts of at most so many bytes in all: one with commas between them, as a form has it, or each on its own.
+    pub(crate) fn list(&self, name: &'static str, most: usize) -> Result<Vec<&str>, Problem> {
+        let values: Vec<&str> = self.all(name).collect();
+        if values.iter().map(|value| value.len()).sum::<usize>() > most {
+            return Err(Problem::param(
+                name,
+                format!("must have at most {most} bytes"),
+            ));
+        }
+        Ok(match (values.as_slice(), self.typed) {
+            ([text], false) => text.split(',').collect(),
+            _ => values,
+        })
+    }
+
     /// A text of at most so many bytes.
     pub(crate) fn text(&self, name: &'static str, most: usize) -> Result<Option<&str>, Problem> {
         match self.get(name) {
@@ -179,7 +204,6 @@ fn of_json(text: &str) -> Result<Params, Problem> {
         };
         let (name, values) = match name.as_str() {
             "entries" => ("entry".to_owned(), values),
-            "tags" => (name, vec![values.join(",")]),
             _ => (name, values),
         };
         if all.len() + values.len() > PAIRS_MAX {
@@ -196,7 +220,10 @@ fn of_json(text: &str) -> Result<Params, Problem> {
         }
         all.extend(values.into_iter().map(|value| (name.clone(), value)));
     }
-    Ok(Params(all))
+    Ok(Params {
+        pairs: all,
+        typed: true,
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -274,7 +301,13 @@ mod tests {
         );
         assert_eq!(params.all("entry").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(params.get("args"), Some("[9007199254740993]"));
-        assert_eq!((params.get("in"), params.get("tags")), (None, Some("x,y")));
+        assert_eq!(params.get("in"), None);
+        assert_eq!(params.list("tags", 10).unwrap(), ["x", "y"]);
+        let one = of_json(r#"{"tags":["a,b"]}"#).unwrap();
+        assert_eq!(one.list("tags", 10).unwrap(), ["a,b"]);
+        assert!(one.list("tags", 2).is_err());
+        let form = Params::read("tags=a%2C+b").unwrap();
+        assert_eq!(form.list("tags", 10).unwrap(), ["a", " b"]);
         assert_eq!(params.get("retry"), Some("3"));
         assert!(of_json("").unwrap().get("all").is_none());
         for wrong in ["[]", "{", r#"{"entries":5}"#, r#"{"entries":[1]}"#] {

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// Readings that are kept: ten minutes of one a second.
+/// Readings are kept for so long, and so many of them at most: one a second.
+const KEPT_MS: i64 = 600_000;
 const KEPT: usize = 600;
 /// A reading sooner after the last one says nothing new.
 const APART_MS: i64 = 900;
@@ -94,7 +95,7 @@ impl Past {
     /// A reading; and how fast it goes by now.
     pub(crate) fn note(&mut self, reading: &Reading<'_>) -> Option<Rate> {
         let at_ms = reading.at_ms;
-        let waiting = reading.queues.iter().map(|(_, size)| size).sum();
+        let waiting = sum(reading.queues.iter().map(|(_, size)| *size));
         if let Some(last) = self.samples.back() {
             let since = at_ms - last.at_ms;
             if (0..APART_MS).contains(&since) {
@@ -109,7 +110,7 @@ impl Past {
             }
         }
         // Jobs leave at once and are counted with the next heartbeat, so this dips while many leave. What came has come.
-        let arrived = reading.processed + waiting + reading.held;
+        let arrived = sum([reading.processed, waiting, reading.held]);
         let lately = self.samples.iter().rev();
         let lately = lately.take_while(|sample| at_ms - sample.at_ms <= self.window_ms);
         let mut sample = Sample {
@@ -122,20 +123,29 @@ impl Past {
         };
         sample.rate = self.over_window(&sample);
         self.samples.push_back(sample);
-        while self.samples.len() > KEPT {
+        // Two in any case: a rate is of two.
+        let keeps = |oldest: &Sample| at_ms - oldest.at_ms <= KEPT_MS.max(2 * self.window_ms);
+        while self.samples.len() > KEPT || self.samples.front().is_some_and(|it| !keeps(it)) {
             self.samples.pop_front();
         }
         let last = self.queues_at_ms.back();
         if last.is_none_or(|last| at_ms - last >= LINE_APART_MS) {
             self.queues_at_ms.push_back(at_ms);
-            while self.queues_at_ms.len() > LINE {
+            while self.queues_at_ms.len() > LINE
+                || self.queues_at_ms.len() > 2
+                    && self
+                        .queues_at_ms
+                        .front()
+                        .is_some_and(|at| at_ms - at > KEPT_MS)
+            {
                 self.queues_at_ms.pop_front();
             }
+            let points = self.queues_at_ms.len();
             let mut queues = HashMap::new();
             for (name, size) in reading.queues.iter().take(LINES) {
                 let mut line = self.queues.remove(*name).unwrap_or_default();
                 line.push_back(*size);
-                while line.len() > LINE {
+                while line.len() > points {
                     line.pop_front();
                 }
                 queues.insert((*name).to_owned(), line);
@@ -194,6 +204,11 @@ impl Past {
             sizes: line.iter().copied().collect(),
         }
     }
+}
+
+/// Counters are whatever a program wrote there.
+pub(crate) fn sum(all: impl IntoIterator<Item = u64>) -> u64 {
+    all.into_iter().fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

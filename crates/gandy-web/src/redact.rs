@@ -184,10 +184,9 @@ impl Redaction {
         hides
     }
 
-    /// Whether whole arguments are hidden, so that who looks for one by its value can guess it.
+    /// Whether something of arguments is hidden, so that who looks for it by its value can guess it.
     pub(crate) fn hides_arguments(&self) -> bool {
-        let whole = |rule: &Rule| matches!(rule.what, What::All | What::Position(_));
-        self.rules.iter().any(whole)
+        self.rules.iter().any(|rule| rule.what != What::Error)
     }
 
     /// The same of errors.
@@ -362,7 +361,8 @@ mod tests {
         assert_eq!(mailer.message("x".to_owned()), HIDDEN);
         assert!(all.hides_arguments() && all.hides_errors() && all.of_bytes().all);
         let usual = Redaction::default();
-        assert!(!usual.hides_arguments() && !usual.of_bytes().all);
+        assert!(usual.hides_arguments() && !usual.of_bytes().all);
+        assert!(!Redaction::none().hides_arguments());
     }
 
     #[test]

@@ -168,20 +168,25 @@ impl Runs {
             )
             .and("Ask for it again from its list, and look at the count."));
         }
-        let running = self.known(|_, known| {
-            let running = |run: &&Arc<Run>| run.progress().phase == Phase::Running;
-            known.iter().filter(running).count()
-        });
-        if running >= RUNNING {
-            return Err(Problem::busy(&format!("{RUNNING} acts run already")));
-        }
-        let sweep = run.state(|state| {
-            let sweep = state.sweep.take()?;
-            state.progress.phase = Phase::Running;
-            Some(sweep)
-        });
+        // One at a time: two that are started at once count each other.
+        let sweep = self.known(|_, known| {
+            let running = known
+                .iter()
+                .filter(|run| run.progress().phase == Phase::Running)
+                .count();
+            run.state(|state| match &state.sweep {
+                // Clicked twice: it runs, or has run.
+                None => Ok(None),
+                Some(_) if running >= RUNNING => {
+                    Err(Problem::busy(&format!("{RUNNING} acts run already")))
+                }
+                Some(_) => {
+                    state.progress.phase = Phase::Running;
+                    Ok(state.sweep.take())
+                }
+            })
+        })?;
         let Some(sweep) = sweep else {
-            // Clicked twice: it runs, or has run.
             return Ok(());
         };
         audit::done(
@@ -204,13 +209,24 @@ impl Run {
         self.state(|state| state.progress.clone())
     }
 
-    pub(crate) fn stop(&self) {
+    pub(crate) fn stop(&self, visitor: &Visitor) {
         self.stop.store(true, Ordering::Relaxed);
-        self.state(|state| {
+        let before = self.state(|state| {
+            let before = state.progress.phase.clone();
             if state.sweep.take().is_some() {
                 state.progress.phase = Phase::Stopped;
             }
+            before
         });
+        if matches!(before, Phase::Prepared | Phase::Running) {
+            let done = self.progress().acts.done;
+            audit::done(
+                visitor,
+                &format!("stop {}", self.word()),
+                &self.what(),
+                done,
+            );
+        }
     }
 
     pub(crate) fn word(&self) -> &'static str {

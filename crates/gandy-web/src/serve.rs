@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::gate::Caller;
 
@@ -40,15 +40,15 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     tokio::pin!(shutdown);
     loop {
-        // Never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            break;
-        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accepted(&listener, &places) => accepted,
             () = &mut shutdown => break,
         };
-        let (stream, address): (TcpStream, SocketAddr) = match accepted {
+        // Never closed.
+        let Some((accepted, place)) = accepted else {
+            break;
+        };
+        let (stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -73,6 +73,15 @@ pub async fn serve(
     }
     let _ = tokio::time::timeout(LEAVING, graceful.shutdown()).await;
     Ok(())
+}
+
+/// The next connection, when there is a place for it.
+async fn accepted(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(io::Result<(TcpStream, SocketAddr)>, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    Some((listener.accept().await, place))
 }
 
 /// The router, taking what hyper gives, and told on which connection.

@@ -44,11 +44,6 @@ impl Spot {
         self.near.clamp(0.0, 1e12) as u64
     }
 
-    /// Whether these are the very bytes.
-    pub(crate) fn is(&self, job: &JobInfo) -> bool {
-        job.digest() == self.digest
-    }
-
     /// Of a queue: where it stood.
     pub(crate) fn stood(&self) -> Stood {
         Stood {

@@ -13,7 +13,7 @@ use gandy::{Inspect, ProcessInfo, RedisHealth, Survey, Surveyor};
 
 use crate::kept::Kept;
 pub(crate) use crate::past::{Line, Rate, Sample};
-use crate::past::{Past, Reading};
+use crate::past::{Past, Reading, sum};
 use crate::problem::Outcome;
 use crate::state::App;
 use crate::words::now_ms;
@@ -44,9 +44,9 @@ pub(crate) struct Glance {
 }
 
 impl Glance {
-    /// Whether a queue of this name is among those that were looked at.
-    pub(crate) fn has(&self, queue: &str) -> bool {
-        self.survey.queues.iter().any(|known| known.name == queue)
+    /// Jobs that wait in queues.
+    pub(crate) fn waiting(&self) -> u64 {
+        sum(self.survey.queues.iter().map(|queue| queue.size))
     }
 
     /// The names of some other queues, to be offered.
@@ -124,7 +124,7 @@ impl Watch {
                     .iter()
                     .map(|queue| (queue.name.as_str(), queue.size))
                     .collect(),
-                held: survey.queues.iter().map(|queue| queue.busy).sum(),
+                held: sum(survey.queues.iter().map(|queue| queue.busy)),
             };
             let rate = self.past(|past| past.note(&reading));
             Ok::<_, gandy::Error>(Glance { survey, rate })

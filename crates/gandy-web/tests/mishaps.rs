@@ -3,8 +3,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use gandy_tests::RedisServer;
-use gandy_web::Redaction;
+use gandy_web::{Access, Credentials, Redaction, Role};
 use reqwest::{Method, StatusCode};
 use support::{Page, Site, of, send};
 
@@ -273,4 +275,239 @@ async fn one_strange_entry_keeps_nobody_from_the_others() {
     let page = site.post("/dead/delete", &all.join("&")).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
     assert_eq!(redis.cli(&["ZCARD", "dead"]).trim(), "0");
+}
+
+/// The head and body of a form's request, as bytes.
+fn request(site: &Site, path: &str, form: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        site.address,
+        form.len()
+    )
+}
+
+/// Of a hundred 51 were deleted, and the log said nothing.
+#[tokio::test]
+async fn an_act_goes_on_when_its_browser_hangs_up() {
+    let redis = RedisServer::start();
+    for number in 0..100 {
+        let score = 4_000_000_000_u64 + number;
+        redis.cli(&[
+            "ZADD",
+            "retry",
+            &score.to_string(),
+            &job(&format!("j{number}"), ""),
+        ]);
+    }
+    let site = Site::start(of(&redis)).await;
+    let list = site.get("/retries?count=100").await.ok();
+    let form: Vec<String> = entries(&list)
+        .iter()
+        .map(|spot| format!("entry={}", spot.replace('@', "%40")))
+        .collect();
+    assert_eq!(form.len(), 100);
+    let request = request(&site, "/retries/delete", &form.join("&"));
+    let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+        .await
+        .unwrap();
+    gandy_tests::wait_until_async(Duration::from_secs(20), "the first of them", async || {
+        redis.cli(&["ZCARD", "retry"]).trim() != "100"
+    })
+    .await;
+    drop(stream);
+    gandy_tests::wait_until_async(Duration::from_secs(20), "the last of them", async || {
+        redis.cli(&["ZCARD", "retry"]).trim() == "0"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_and_what_is_said_of_a_run_hide_what_the_page_hides() {
+    let redis = RedisServer::start();
+    let more = r#","cattr":{"api_token":"CANARY1"},"meta":{"user":{"password":"CANARY2"}},"blob":"{\"secret\":\"CANARY3\"}","plain":{"a":1},"error_class":"RuntimeError","error_message":"CANARY4","failed_at":1795398104597,"retried_at":1795398104597,"retry_count":1"#;
+    redis.cli(&["ZADD", "retry", "4000000000", &job("a1", more)]);
+    let ended = r#"{"outcome":"failed","at":1795398104597,"will_retry":true,"error_class":"RuntimeError","error_message":"CANARY5"}"#;
+    redis.cli(&["SET", "gandy:outcome:a1", ended]);
+    redis.cli(&["SET", "gandy:outcome:gone", ended]);
+    let plain = Site::start(of(&redis)).await;
+    let spot = entries(&plain.get("/retries").await.ok()).remove(0);
+    let copy = format!("/push?copy=retry:{}", spot.replace('@', "%40"));
+    let form = plain.get(&copy).await.ok();
+    form.has("plain")
+        .lacks("CANARY1")
+        .lacks("CANARY2")
+        .lacks("CANARY3");
+    // They are there to be hidden.
+    plain
+        .get("/api/v1/jobs/a1")
+        .await
+        .ok()
+        .has("CANARY4")
+        .has("CANARY5");
+    plain.get("/jobs/gone").await.ok().has("CANARY5");
+    let redaction = Redaction::default().rule("*:error").unwrap();
+    let site = Site::start(of(&redis).redact(redaction)).await;
+    for path in [
+        "/api/v1/jobs/a1",
+        "/api/v1/jobs/gone",
+        "/jobs/a1",
+        "/jobs/gone",
+        "/retries",
+        "/retries?view=errors",
+        "/api/v1/retries",
+        &copy,
+    ] {
+        site.get(path).await.ok().lacks("CANARY4").lacks("CANARY5");
+    }
+    for path in ["/api/v1/jobs/a1/cancel", "/api/v1/jobs/gone/cancel"] {
+        plain.post(path, "").await.ok().has("CANARY5");
+        site.post(path, "").await.ok().lacks("CANARY5");
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_may_not_guess_at_what_is_hidden_by_its_name() {
+    let redis = RedisServer::start();
+    redis.cli(&[
+        "ZADD",
+        "retry",
+        "4000000000",
+        r#"{"class":"Login","args":[{"otp":"4711"}],"jid":"a1","queue":"low"}"#,
+    ]);
+    let path = "/retries?filter=arg:%27%7B%22otp%22:%224711%22%7D%27";
+    let viewer = Site::start(of(&redis).access(Access::everybody(Role::Viewer))).await;
+    assert_eq!(viewer.get(path).await.status, StatusCode::FORBIDDEN);
+    let shown = of(&redis).access(Access::everybody(Role::Viewer));
+    let shown = Site::start(shown.redact(Redaction::none())).await;
+    shown.get(path).await.ok().has("4711");
+    let operator = Site::start(of(&redis)).await;
+    operator.get(path).await.ok().has("[redacted]");
+}
+
+/// What was not heeded was taken for "all".
+#[tokio::test]
+async fn an_act_takes_no_field_that_it_does_not_heed() {
+    let redis = filled();
+    let site = Site::start(of(&redis)).await;
+    for (path, body) in [
+        ("/queues/low/clear", r#"{"filter":"class:A"}"#),
+        ("/queues/low/pause", r#"{"for":"1h"}"#),
+        ("/jobs/q1/cancel", r#"{"entry":"x"}"#),
+        ("/processes/all/quiet", r#"{"identity":"one"}"#),
+        ("/doctor/orphans", r#"{"dry_run":true}"#),
+    ] {
+        let page = json(&site, path, body).await;
+        assert_eq!(
+            page.status,
+            StatusCode::BAD_REQUEST,
+            "{path}: {}",
+            page.body
+        );
+    }
+    assert_eq!(redis.cli(&["SCARD", "paused"]).trim(), "0");
+}
+
+#[tokio::test]
+async fn an_act_leads_back_to_the_page_from_which_it_was_asked() {
+    let redis = RedisServer::start();
+    for number in 0..6 {
+        let score = 4_000_000_000_u64 + number;
+        redis.cli(&[
+            "ZADD",
+            "retry",
+            &score.to_string(),
+            &job(&format!("j{number}"), ""),
+        ]);
+    }
+    let site = Site::start(of(&redis)).await;
+    let first = site.get("/retries?count=2").await.ok();
+    let next = first.body.split("rel=\"next\"").next().unwrap();
+    let next = next
+        .rsplit("href=\"")
+        .next()
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let second = site
+        .get(&next.replace("&amp;", "&").replace("&#38;", "&"))
+        .await
+        .ok();
+    let from = second.body.split("name=\"from\" value=\"").nth(1).unwrap();
+    let from = from.split('"').next().unwrap();
+    let entry = entries(&second).remove(0).replace('@', "%40");
+    let form = format!("count=2&from={from}&filter=&entry={entry}");
+    let page = site.post("/retries/delete", &form).await;
+    let to = page.header("location").to_owned();
+    assert!(to.contains("count=2") && to.contains("from="), "{to}");
+    site.get(&to).await.ok().has("1 job deleted");
+}
+
+#[tokio::test]
+async fn small_mistakes_are_not_made_again() {
+    let redis = filled();
+    let site = Site::start(of(&redis)).await;
+    // A class has colons, and is no filter.
+    let page = site.get("/search?q=Billing::Invoice").await;
+    assert_eq!(page.header("location"), "/metrics/Billing%3A%3AInvoice");
+    let page = site.get("/search?q=class:Mail").await;
+    assert_eq!(page.header("location"), "/retries?filter=class%3AMail");
+    // A tag may have a comma, where it is not one field of a form.
+    let body = r#"{"class":"A","args":[],"queue":"tags","tags":["a,b"]}"#;
+    assert_eq!(json(&site, "/jobs", body).await.status, StatusCode::CREATED);
+    assert!(
+        redis
+            .cli(&["LINDEX", "queue:tags", "0"])
+            .contains(r#""tags":["a,b"]"#)
+    );
+    // One field of another type does not take the others along.
+    let info = r#"{"tag":null,"embedded":true,"hostname":"h","pid":1,"concurrency":1}"#;
+    redis.cli(&["SADD", "processes", "h:1:a"]);
+    redis.cli(&[
+        "HSET",
+        "h:1:a",
+        "info",
+        info,
+        "busy",
+        "0",
+        "beat",
+        "1795398104",
+    ]);
+    let page = json(&site, "/processes/h:1:a/stop", "{}").await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.body);
+    assert_eq!(redis.cli(&["EXISTS", "h:1:a-signals"]).trim(), "0");
+}
+
+/// A pass in a cookie, behind which nobody waits who has been let in; it lets nobody in by itself.
+#[tokio::test]
+async fn who_was_let_in_has_a_pass_that_is_no_secret() {
+    let redis = RedisServer::start();
+    let credentials = Credentials::new()
+        .token("a-token-of-some-length", Role::Viewer)
+        .unwrap();
+    let site = Site::start(of(&redis).access(Access::credentials(credentials))).await;
+    let ask = |token: Option<&str>, pass: Option<&str>| {
+        let mut request = site.request(Method::GET, "/");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(pass) = pass {
+            request = request.header("cookie", format!("gandy_theme=dark; {pass}"));
+        }
+        send(request)
+    };
+    let page = ask(Some("a-token-of-some-length"), None).await.ok();
+    let given = page.header("set-cookie").to_owned();
+    assert!(
+        given.contains("; Path=/; HttpOnly; SameSite=Strict"),
+        "{given}"
+    );
+    let pass = given.split(';').next().unwrap();
+    let again = ask(Some("a-token-of-some-length"), Some(pass)).await.ok();
+    assert_eq!(again.header("set-cookie"), "");
+    assert_eq!(ask(None, Some(pass)).await.status, StatusCode::UNAUTHORIZED);
+    let wrong = ask(Some("a-token-of-other-sort"), Some(pass)).await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(wrong.header("set-cookie"), "");
 }

@@ -55,7 +55,7 @@ struct Document<'a> {
 pub(crate) async fn run(args: &JobArgs, common: &Common) -> Result<u8, Failure> {
     let LookArgs { jid, r#in, within } = &args.look;
     let report = common.inspect()?.report(jid, *within, r#in).await?;
-    let history = Event::all_of(&report);
+    let history = Event::all_of(&report, |_| true);
     let known = !report.sightings.is_empty() || report.outcome.is_some();
     if common.json {
         document::print(&Document {

@@ -119,14 +119,16 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const text = button.dataset.copy || $(`#${CSS.escape(button.dataset.copyFrom)}`)?.textContent || "";
-  const label = $("code", button) ?? button, before = label.textContent;
+  const label = $("code", button) ?? button;
+  // Clicked again, it says "Copied" itself.
+  label.dataset.says ??= label.textContent;
   try {
     await navigator.clipboard.writeText(text);
     label.textContent = "Copied";
   } catch {
     label.textContent = "Not allowed here";
   }
-  setTimeout(() => { label.textContent = before; }, 1500);
+  setTimeout(() => { label.textContent = label.dataset.says; }, 1500);
 });
 
 document.addEventListener("click", (event) => {

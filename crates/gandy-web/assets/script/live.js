@@ -15,9 +15,10 @@ function kept(name) {
 
 // Makes `old` what `now` is, keeping every element that is still there: focus, selection, scroll and open details stay.
 function patch(old, now) {
+  // Which row somebody stands on is the page's own.
+  if (old.classList.contains("current")) now.classList.add("current");
   for (const { name } of [...old.attributes]) {
-    const kept = name === "open" || (name === "class" && old.classList.contains("current"));
-    if (!now.hasAttribute(name) && !kept) old.removeAttribute(name);
+    if (!now.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of now.attributes) {
     if (old.getAttribute(name) !== value && !(name === "value" && old === document.activeElement)) old.setAttribute(name, value);
@@ -32,9 +33,16 @@ function key(node) {
 function patchChildren(old, now) {
   const keyed = new Map();
   for (const child of old.children) if (key(child)) keyed.set(key(child), child);
+  const wantedKeys = new Set([...now.children].map(key));
   let at = old.firstChild;
   for (const wanted of [...now.childNodes]) {
     const known = key(wanted) && keyed.get(key(wanted));
+    // Rows that have gone are taken out first: to move a row takes the focus from it, and all behind one that left were moved.
+    while (known && at && at !== known && !wantedKeys.has(key(at))) {
+      const next = at.nextSibling;
+      at.remove();
+      at = next;
+    }
     if (known && known !== at) old.insertBefore(known, at);
     const here = known || at;
     const same = here && here.nodeType === wanted.nodeType && here.nodeName === wanted.nodeName && key(here) === key(wanted);

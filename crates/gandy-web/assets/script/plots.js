@@ -38,7 +38,7 @@ function draw(figure) {
   if (data[0].length < 2) return;
   const known = plots.get(figure);
   if (known) {
-    known.setData(data);
+    known.chart.setData(data);
     return;
   }
   const canvas = figure.querySelector(".canvas"), kind = figure.dataset.plot;
@@ -59,14 +59,16 @@ function draw(figure) {
     series: [{ value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleTimeString()) }, ...series],
     plugins: [marks(JSON.parse(figure.dataset.marks || "[]"))],
   }, data, canvas);
-  plots.set(figure, chart);
+  const sizes = new ResizeObserver(() => chart.setSize({ width: canvas.clientWidth, height: chart.height }));
+  sizes.observe(canvas);
+  plots.set(figure, { chart, sizes });
   figure.classList.add("drawn");
-  new ResizeObserver(() => chart.setSize({ width: canvas.clientWidth, height: chart.height })).observe(canvas);
 }
 
 const drawAll = () => $$("[data-plot]").forEach(draw);
 function redraw() {
-  for (const [figure, chart] of plots) {
+  for (const [figure, { chart, sizes }] of plots) {
+    sizes.disconnect();
     chart.destroy();
     plots.delete(figure);
   }

@@ -153,10 +153,13 @@ pub(crate) async fn on_queue(
     let place = Place::Queue(name.clone());
     let act = match act.as_str() {
         "pause" | "unpause" => {
+            form.only(&[TOKEN])?;
             set_paused(&app, &visitor, &name, &act).await?;
             return ok(&json!({ "queue": name, "paused": act == "pause" }));
         }
         "clear" => {
+            // A filter that was not heeded would be all of it, deleted.
+            form.only(&[TOKEN])?;
             let run = app
                 .runs
                 .prepare(&app.inspect, place, None, Act::Delete, true);
@@ -180,11 +183,13 @@ pub(crate) async fn go(
     State(app): State<App>,
     visitor: Visitor,
     Path((id, what)): Path<(String, String)>,
+    Form(form): Form,
 ) -> Outcome {
+    form.only(&[TOKEN])?;
     let run = find(&app, &id)?;
     match what.as_str() {
         "start" => app.runs.start(&run, &app.inspect, &visitor)?,
-        "stop" => run.stop(),
+        "stop" => run.stop(&visitor),
         _ => return Err(Problem::not_found("an act is started or stopped")),
     }
     document(StatusCode::OK, &run)
@@ -198,6 +203,7 @@ pub(crate) async fn on_job(
 ) -> Outcome {
     fate::bounded(&jid)?;
     if act == "cancel" {
+        form.only(&[TOKEN])?;
         return cancelled(&jid, &fate::wish(&app, &visitor, &jid).await?);
     }
     form.only(&["place", "entry", "to", TOKEN])?;
@@ -254,7 +260,9 @@ pub(crate) async fn signal(
     State(app): State<App>,
     visitor: Visitor,
     Path((identity, signal)): Path<(String, String)>,
+    Form(form): Form,
 ) -> Outcome {
+    form.only(&[TOKEN])?;
     let busy::Told { told, deaf } = busy::tell(&app, &visitor, identity, &signal).await?;
     if told.is_empty() && deaf > 0 {
         return Err(Problem::new(
@@ -278,7 +286,9 @@ pub(crate) async fn fix(
     State(app): State<App>,
     visitor: Visitor,
     Path(code): Path<String>,
+    Form(form): Form,
 ) -> Outcome {
+    form.only(&[TOKEN])?;
     let repair = doctor::repair(&app, &visitor, &code).await?;
     ok(&Fixed::from(&repair))
 }

@@ -8,8 +8,8 @@ use gandy::{Hit, Sought};
 use serde::Serialize;
 
 use super::{ok, payload};
-use crate::fate::{bounded, without_messages};
-use crate::page::job::{SEARCH_S, address};
+use crate::fate::{bounded, tells, without_messages};
+use crate::page::job::{LOOKING, SEARCH_S, address};
 use crate::param::Query;
 use crate::problem::{Outcome, Problem};
 use crate::state::App;
@@ -39,7 +39,7 @@ pub(crate) async fn show(
     let seen = match query.text("at", 400)? {
         Some(at) => {
             let (place, spot) = address(at)?;
-            match spot.seek(&app, &place, within).await? {
+            match spot.seek(&app, &place, LOOKING).await? {
                 Sought::Found(hit) => Some(*hit),
                 Sought::Gone | Sought::Unseen { .. } => None,
             }
@@ -81,7 +81,7 @@ pub(crate) async fn show(
             .collect(),
         outcome: report.outcome.as_ref().map(Ended::from),
         died_aboard: &report.died_aboard,
-        history: Event::all_of(report),
+        history: Event::all_of(report, |payload| tells(&app, payload)),
         looked_at: report.looked_at,
         gave_up: report.gave_up,
         unread: &report.unread,

@@ -219,7 +219,9 @@ async fn seek(app: &App, place: &Place, spots: &[Spot]) -> Outcome<Vec<Sought>> 
 
 /// The list from which it was asked, as it was.
 fn back(place: &Place, form: &Params, notice: &str) -> String {
-    let list = super::set::link(&place_path(place), form, &[]);
+    let from = form.get("from").filter(|from| !from.is_empty());
+    let with: Vec<(&str, &str)> = from.map(|from| ("from", from)).into_iter().collect();
+    let list = super::set::link(&place_path(place), form, &with);
     match list.ends_with('?') {
         true => format!("{list}{notice}"),
         false => format!("{list}&{notice}"),
@@ -364,7 +366,7 @@ pub(crate) async fn go(
     let run = find(&app, &id)?;
     match what.as_str() {
         "start" => app.runs.start(&run, &app.inspect, &visitor)?,
-        "stop" => run.stop(),
+        "stop" => run.stop(&visitor),
         _ => return Err(Problem::not_found("an act is started or stopped")),
     }
     Ok(see(&visitor, &format!("/acts/{}", run.id)))

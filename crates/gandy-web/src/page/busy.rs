@@ -1,10 +1,13 @@
 //! Who works, and what runs at this moment, as processes show it at their heartbeats.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use gandy::ProcessInfo;
 use gandy::views::{RunningJob, Steps};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::{Put, html, see};
 use crate::audit;
@@ -121,21 +124,35 @@ impl From<&Steps> for Progress {
     }
 }
 
-/// What a process says of itself; of another type counts as not said.
-#[derive(Default, Deserialize)]
+/// What a process says of itself; what is of another type counts as not said.
+#[derive(Default)]
 struct Info {
-    #[serde(default)]
     queues: Vec<String>,
-    #[serde(default)]
     labels: Vec<String>,
-    #[serde(default)]
     tag: String,
-    #[serde(default)]
     version: String,
     started_at: Option<f64>,
     /// Part of an application, which stops it itself: it heeds no signal from here.
-    #[serde(default)]
     embedded: bool,
+}
+
+impl Info {
+    fn of(json: &str) -> Self {
+        let all: HashMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+        Self {
+            queues: said(&all, "queues"),
+            labels: said(&all, "labels"),
+            tag: said(&all, "tag"),
+            version: said(&all, "version"),
+            started_at: said(&all, "started_at"),
+            embedded: said(&all, "embedded"),
+        }
+    }
+}
+
+fn said<T: Default + DeserializeOwned>(all: &HashMap<String, &RawValue>, name: &str) -> T {
+    let value = all.get(name).map(|raw| serde_json::from_str(raw.get()));
+    value.and_then(Result::ok).unwrap_or_default()
 }
 
 pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query): Query) -> Outcome {
@@ -177,12 +194,8 @@ fn view(app: &Shared, processes: &[ProcessInfo], now_ms: i64) -> View {
     }
 }
 
-fn info(process: &ProcessInfo) -> Info {
-    serde_json::from_str(&process.info).unwrap_or_default()
-}
-
 fn process(process: &ProcessInfo, now_ms: i64) -> Process {
-    let info = info(process);
+    let info = Info::of(&process.info);
     let gone = process.info.is_empty();
     let (host, rest) = process
         .identity
@@ -211,7 +224,7 @@ fn process(process: &ProcessInfo, now_ms: i64) -> Process {
         slots: process.concurrency,
         share: match process.concurrency {
             0 => 0,
-            slots => (process.busy * 100 / slots).min(100),
+            slots => (process.busy.saturating_mul(100) / slots).min(100),
         },
         queues: clipped(&info.queues.join(", "), 120),
         classes: clipped(&process.classes.join(", "), 600),
@@ -241,7 +254,7 @@ fn run(app: &Shared, job: &RunningJob, now_ms: i64) -> Run {
     let payload = job.payload.as_ref();
     let args = payload.map(|payload| {
         let hides = app.redaction.of(payload.class(), payload.display_class());
-        json::line(payload.args(), &hides, 160).text()
+        json::line(payload.args(), &hides, json::What::Args, 160).text()
     });
     let jid = job.jid().unwrap_or_default();
     Run {
@@ -310,7 +323,7 @@ pub(crate) async fn tell(
     let processes = app.inspect.processes().await?;
     let deaf = |identity: &str| {
         let process = processes.iter().find(|known| known.identity == identity);
-        process.is_some_and(|process| info(process).embedded)
+        process.is_some_and(|process| Info::of(&process.info).embedded)
     };
     let named = match identity.as_str() {
         "all" => processes

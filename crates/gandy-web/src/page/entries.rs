@@ -99,7 +99,7 @@ pub(crate) fn row(app: &Shared, hit: &Hit, now_ms: i64) -> Row {
         Err(problem) => return unreadable(app, hit, spot, problem, now_ms),
     };
     let hides = app.redaction.of(payload.class(), payload.display_class());
-    let args = json::line(payload.args(), &hides, ARGS);
+    let args = json::line(payload.args(), &hides, json::What::Args, ARGS);
     let since = match &job.place {
         Place::Queue(_) => payload
             .stamp("enqueued_at")

@@ -1,6 +1,6 @@
 //! One job: where it stands, what happened to it, why it waits, what it carries; and every act that its state allows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use super::busy::Progress;
 use super::entries::{failures, tags, text};
 use super::life::{Step, steps};
 use super::offers::{Offer, Shell, offers};
-use super::{Put, html, raw, see};
+use super::{Memory, Put, html, raw, see};
 use crate::fate::{self, Fate};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::json::{self, Shown, What};
@@ -29,8 +29,11 @@ use crate::words;
 /// The search for a job that nobody showed; more when somebody asks for it.
 pub(crate) const SEARCH_S: u64 = 2;
 /// A job that a list showed is looked for, where it stood, for so long; and whether it is still there on each tick.
-const LOOKING: Duration = Duration::from_secs(1);
+pub(crate) const LOOKING: Duration = Duration::from_secs(1);
 const GLANCING: Duration = Duration::from_millis(100);
+/// One that is not where it stood is looked for again after so long: one tab on a job that had gone from a queue of a million
+/// took 17 MB a second out of Redis.
+const MISSED: Duration = Duration::from_secs(30);
 /// Of arguments and of the payload.
 const SHOWN: usize = 128 << 10;
 
@@ -352,7 +355,7 @@ fn job(
         progress: progress(&sighting.whereabouts),
         args: json::pretty(payload.args(), &hides, What::Args, SHOWN),
         payload: json::pretty(payload.raw(), &hides, What::Payload, SHOWN),
-        error_class: text(payload, "error_class").unwrap_or_default(),
+        error_class: words::clipped(&text(payload, "error_class").unwrap_or_default(), 400),
         error_message: words::clipped(
             &hides.message(text(payload, "error_message").unwrap_or_default()),
             4_000,
@@ -377,19 +380,38 @@ fn progress(whereabouts: &Whereabouts) -> Option<Progress> {
 }
 
 /// That a job is not where its page says any more.
-pub(crate) async fn standing_still(app: &Shared, place: &Place, spot: &str, put: Put<'_>) {
+pub(crate) async fn standing_still(
+    app: &Shared,
+    place: &Place,
+    spot: &str,
+    memory: &mut Memory,
+    put: Put<'_>,
+) {
     let Ok(spot) = spot.parse::<Spot>() else {
         return;
     };
-    // What cannot be asked, or was not found in this time, is not said to be gone.
-    let sought = spot.seek(app, place, GLANCING).await;
-    let gone = matches!(sought, Ok(Sought::Gone));
-    let words = match gone {
-        true => {
+    let said = memory.missed.map_or("", |(_, words)| words);
+    let rests = memory.missed.is_some_and(|(at, _)| at.elapsed() < MISSED);
+    let sought = match rests {
+        true => None,
+        // What cannot be asked changes nothing.
+        false => spot.seek(app, place, GLANCING).await.ok(),
+    };
+    let words = match sought {
+        None => said,
+        Some(Sought::Found(_)) => "",
+        Some(Sought::Gone) => {
             "<p class=\"notice warn\">It is not here any more: it runs, has ended, or somebody has moved it. <a href=\"?\">Look again</a></p>"
         }
-        false => "",
+        // What was once known to be gone does not come back by being looked for too short.
+        Some(Sought::Unseen { .. }) if !said.is_empty() => said,
+        Some(Sought::Unseen { .. }) => {
+            "<p class=\"notice warn\">It has not been seen near where it stood: it may run, have ended, or stand further on. <a href=\"?\">Look again</a></p>"
+        }
     };
+    if !rests {
+        memory.missed = (!words.is_empty()).then(|| (Instant::now(), words));
+    }
     put("gone", Ok(words.to_owned()));
 }
 

@@ -155,14 +155,14 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query):
     let classes = classes(&query)?;
     let metrics = app.watch.metrics((range, window), classes, order).await?;
     let glance = app.watch.glance().await;
+    let frame =
+        Frame::new(&app, &visitor, Tab::Metrics, "Metrics", glance.as_deref()).live("nav:metrics");
     html(&Page {
-        frame: Frame::new(&app, &visitor, Tab::Metrics, "Metrics", glance.as_deref())
-            .live("nav:metrics"),
         range,
         ranges: ranges(),
         order: order_name,
         orders: ORDERS.map(|(name, words, _)| (name, words)).to_vec(),
-        plot: plot(&metrics),
+        plot: plot(&metrics, frame.now_ms),
         all: counted(metrics.classes.len() + metrics.left_out),
         shown: shown(&metrics, order),
         classes: metrics.classes.iter().map(row).collect(),
@@ -170,6 +170,7 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor, Query(query):
             Classes::Containing(text) => text.to_owned(),
             _ => String::new(),
         },
+        frame,
     })
 }
 
@@ -185,23 +186,24 @@ pub(crate) async fn class(
     let (range, window) = range(&query)?;
     let metrics = app.inspect.metrics(window, Pick::one(&class)).await?;
     let glance = app.watch.glance().await;
+    let frame = Frame::new(
+        &app,
+        &visitor,
+        Tab::Metrics,
+        clipped(&class, 100),
+        glance.as_deref(),
+    )
+    .live("nav:metrics");
     html(&Class {
-        frame: Frame::new(
-            &app,
-            &visitor,
-            Tab::Metrics,
-            clipped(&class, 100),
-            glance.as_deref(),
-        )
-        .live("nav:metrics"),
         link: encoded(&class),
         range,
         ranges: ranges(),
         jobs: encoded(&format!("class={}", Filter::quoted(&class))),
-        plot: plot(&metrics),
+        plot: plot(&metrics, frame.now_ms),
         buckets: metrics.classes.first().map(buckets).unwrap_or_default(),
         row: metrics.classes.first().map(row),
         class,
+        frame,
     })
 }
 
@@ -249,9 +251,8 @@ fn drawn(series: &[u64]) -> Vec<f64> {
 }
 
 /// Of all classes that fit, those that are not in the table too.
-fn plot(metrics: &Metrics) -> Plot {
+fn plot(metrics: &Metrics, now_ms: i64) -> Plot {
     let (runs, failures) = (&*metrics.series, &*metrics.failure_series);
-    let now_ms = words::now_ms();
     let step = i64::try_from(metrics.step.as_secs()).unwrap_or(60);
     let times: Vec<i64> = (0..runs.len() as i64)
         .map(|at| metrics.from_ms / 1000 + at * step)

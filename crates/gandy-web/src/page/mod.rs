@@ -18,6 +18,8 @@ pub(crate) mod set;
 pub(crate) mod stats;
 pub(crate) mod trouble;
 
+use std::time::Instant;
+
 use askama::Template;
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -105,9 +107,9 @@ impl Live {
         })
     }
 
-    /// There are as many of these as jobs.
-    pub(crate) fn is_of_a_job(&self) -> bool {
-        matches!(self, Self::Job(_) | Self::Entry(..))
+    /// There are as many of these as jobs, or as names.
+    pub(crate) fn is_single(&self) -> bool {
+        matches!(self, Self::Job(_) | Self::Entry(..) | Self::Queue(_))
     }
 
     fn tab(&self) -> Tab {
@@ -125,7 +127,12 @@ impl Live {
     }
 
     /// What such a page shows at this moment. Where Redis does not answer only what says so.
-    pub(crate) async fn fragments(&self, app: &App, visitor: &Visitor) -> Fragments {
+    pub(crate) async fn fragments(
+        &self,
+        app: &App,
+        visitor: &Visitor,
+        memory: &mut Memory,
+    ) -> Fragments {
         let glance = app.watch.glance().await;
         let frame = Frame::new(app, visitor, self.tab(), "", glance.as_deref());
         let mut fragments = Fragments::new();
@@ -142,15 +149,24 @@ impl Live {
             Self::Nav(_) => {}
             Self::Overview => overview::fragments(app, &frame, &glance, &mut put).await,
             Self::Queues => queues::fragments(app, &frame, &glance, &mut put),
-            Self::Queue(name) => queue::fragments(app, &frame, name, &glance, &mut put),
+            Self::Queue(name) => queue::fragments(app, &frame, name, &glance, &mut put).await,
             Self::Set(place) => set::fragments(place, &glance, &mut put),
             Self::Busy => busy::fragments(app, &frame, &mut put).await,
-            Self::Entry(place, spot) => job::standing_still(app, place, spot, &mut put).await,
+            Self::Entry(place, spot) => {
+                job::standing_still(app, place, spot, memory, &mut put).await;
+            }
             Self::Job(jid) => job::fragments(app, &frame, jid, &mut put).await,
             Self::Act(id) => acts::fragments(app, &frame, *id, &mut put),
         }
         fragments
     }
+}
+
+/// What is known from one tick to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// When a job was last looked for that is not where it stood, and what was said of it.
+    missed: Option<(Instant, &'static str)>,
 }
 
 /// Takes one fragment.

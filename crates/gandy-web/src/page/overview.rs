@@ -9,6 +9,7 @@ use gandy::{RedisHealth, Survey, SurveyedQueue};
 use super::{Put, html};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::param::{Query, encoded};
+use crate::past::sum;
 use crate::plot::{Bar, Spark, bars};
 use crate::problem::Outcome;
 use crate::state::App;
@@ -282,7 +283,7 @@ fn series(samples: &[Sample]) -> String {
 
 fn tiles(glance: &Glance) -> Vec<Tile> {
     let (survey, rate) = (&glance.survey, glance.rate);
-    let waiting: u64 = survey.queues.iter().map(|queue| queue.size).sum();
+    let waiting = glance.waiting();
     let tile = |label, path, number: u64, below: String, tone| Tile {
         label,
         path,
@@ -463,8 +464,8 @@ fn days_of(history: &[Day], days: usize) -> History {
         (day.processed, day.failed, label, marks)
     };
     let values: Vec<_> = shown.iter().map(bar).collect();
-    let processed: u64 = shown.iter().map(|day| day.processed).sum();
-    let failed: u64 = shown.iter().map(|day| day.failed).sum();
+    let processed = sum(shown.iter().map(|day| day.processed));
+    let failed = sum(shown.iter().map(|day| day.failed));
     let share = match processed {
         0 => String::new(),
         all => format!("{:.1} %", failed as f64 / all as f64 * 100.0),

@@ -21,6 +21,8 @@ use crate::state::{App, Shared};
 use crate::watch::OFFERED;
 use crate::words;
 
+/// A longer field is not copied: a form takes no longer one.
+const FIELD_MAX: usize = 64 << 10;
 /// A class's name.
 const CLASS_MAX: usize = 500;
 /// A later time than this is a mistake.
@@ -86,7 +88,9 @@ fn other_fields(payload: &gandy::Payload, hides: &Hides<'_>) -> (String, bool) {
         if NOT_COPIED.contains(&name) {
             continue;
         }
-        match hides.field(name) {
+        // Deeper in it something may be hidden as well.
+        let shown = json::line(value.get(), hides, What::Payload, FIELD_MAX);
+        match hides.field(name) || shown.redacted || shown.cut {
             true => hidden = true,
             false => lines.push(format!("  {}: {}", serde_json::json!(name), value.get())),
         }
@@ -255,8 +259,12 @@ pub(crate) fn push(form: &Params) -> Outcome<Push> {
         };
         push = push.retry(retry);
     }
-    let tags = form.text("tags", 4_000)?.unwrap_or_default().split(',');
-    for tag in tags.map(str::trim).filter(|tag| !tag.is_empty()) {
+    for tag in form
+        .list("tags", 4_000)?
+        .iter()
+        .map(|tag| tag.trim())
+        .filter(|tag| !tag.is_empty())
+    {
         push = push.tag(tag);
     }
     Ok(push)

@@ -10,7 +10,7 @@ use gandy::{Hit, Place, SurveyedQueue};
 use super::entries::{Row, row, terms};
 use super::overview::{QueueRow, queue_row};
 use super::queues::queue;
-use super::set::{filter, link, may_seek_errors, window};
+use super::set::{carried, filter, link, may_seek_errors, window};
 use super::{Put, of_html};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::param::{Params, Query, encoded};
@@ -32,6 +32,7 @@ struct Page {
     /// From the end that is popped last.
     youngest: bool,
     filter: String,
+    carried: Vec<(&'static str, String)>,
     terms: Vec<String>,
     wrong: String,
     rows: Vec<Row>,
@@ -114,6 +115,7 @@ pub(crate) async fn show(
         queues: glance.queues_but(&name),
         youngest,
         filter: query.get("filter").unwrap_or_default().to_owned(),
+        carried: carried(&query),
         terms: Vec::new(),
         wrong: String::new(),
         rows: Vec::new(),
@@ -187,13 +189,19 @@ pub(crate) async fn from_the_back(
     Ok((hits, next))
 }
 
-pub(crate) fn fragments(app: &Shared, frame: &Frame, name: &str, glance: &Glance, put: Put<'_>) {
-    let Some(surveyed) = among(glance, name) else {
+pub(crate) async fn fragments(
+    app: &Shared,
+    frame: &Frame,
+    name: &str,
+    glance: &Glance,
+    put: Put<'_>,
+) {
+    // One that was emptied is on no list any more, and has no jobs.
+    let Ok((surveyed, known)) = surveyed(app, glance, name).await else {
         return;
     };
-    let queue = &queue_row(surveyed, &app.watch.queue_line(name));
+    let queue = &queue_row(&surveyed, &app.watch.queue_line(name));
     put("tiles", Tiles { queue }.render());
-    let known = true;
     put(
         "head",
         Head {

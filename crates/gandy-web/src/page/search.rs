@@ -47,8 +47,11 @@ pub(crate) async fn go(
     if is_jid(words) {
         return Ok(see(&visitor, &format!("/jobs/{}", encoded(words))));
     }
-    // What looks like a filter is one, and what failed is what people look for.
-    if words.contains([':', '<', '>', '=', ' ', '*']) {
+    // What looks like a filter is one (the colons of Billing::Invoice do not), and what failed is what people look for.
+    if words
+        .replace("::", "")
+        .contains([':', '<', '>', '=', ' ', '*'])
+    {
         return Ok(see(
             &visitor,
             &format!("/retries?filter={}", encoded(words)),

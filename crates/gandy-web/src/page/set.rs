@@ -1,12 +1,12 @@
 //! Retries, Scheduled and Dead: one page, thrice.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use gandy::{Bookmark, Filter, Found, Place};
+use gandy::{Bookmark, Filter, Found, Payload, Place};
 
 use super::entries::{Row, row, terms, text};
 use super::of_html;
@@ -24,6 +24,8 @@ const FILTER_MAX: usize = 1_000;
 /// Entries that are looked through for groups of errors, 3 us each; and as many as somebody may ask for, within this time.
 const GROUPED: u64 = 1_000;
 const GROUPED_MAX: u64 = 100_000;
+/// So many at a time: 100,000 of 5 kB at once were 476 MB.
+const GROUPED_PAGE: u64 = 500;
 const GROUPING: Duration = Duration::from_millis(1_500);
 /// Groups that are shown.
 const GROUPS: usize = 100;
@@ -36,6 +38,7 @@ struct Page {
     size: String,
     /// As it was written.
     filter: String,
+    carried: Vec<(&'static str, String)>,
     /// What may be written into it.
     terms: Vec<String>,
     wrong: String,
@@ -200,6 +203,7 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
         kind,
         size: words::count(size, "job"),
         filter: query.get("filter").unwrap_or_default().to_owned(),
+        carried: carried(query),
         terms: Vec::new(),
         wrong: String::new(),
         rows: Vec::new(),
@@ -219,7 +223,8 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
     };
     if by_error {
         let most = query.number("look", 1, GROUPED_MAX, GROUPED)?;
-        page.groups = Some(groups(app, &place, filter.as_ref(), kind, most).await?);
+        page.groups =
+            Some(groups(app, &place, filter.as_ref(), kind, most, page.frame.now_ms).await?);
         return Ok(of_html(StatusCode::OK, page.render()?));
     }
     let found = app
@@ -245,6 +250,23 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
     Ok(of_html(StatusCode::OK, page.render()?))
 }
 
+/// What an act's form carries so that it leads back to the page as it was, beside the filter.
+pub(crate) fn carried(query: &Params) -> Vec<(&'static str, String)> {
+    let given = |name| {
+        Some((
+            name,
+            query
+                .get(name)
+                .filter(|value| !value.is_empty())?
+                .to_owned(),
+        ))
+    };
+    ["count", "end", "from"]
+        .into_iter()
+        .filter_map(given)
+        .collect()
+}
+
 /// The same page with other parameters.
 pub(crate) fn link(path: &str, query: &Params, with: &[(&str, &str)]) -> String {
     let mut pairs: Vec<String> = Vec::new();
@@ -267,43 +289,68 @@ struct Failed {
     last_ms: Option<i64>,
 }
 
+/// Counts a job to its group.
+fn count(app: &Shared, groups: &mut HashMap<(String, String), Failed>, payload: &Payload) {
+    let error = text(payload, "error_class").unwrap_or_default();
+    let key = (payload.display_class().to_owned(), error);
+    let slot = groups.entry(key).or_insert_with(|| {
+        let hides = app.redaction.of(payload.class(), payload.display_class());
+        let message = hides.message(text(payload, "error_message").unwrap_or_default());
+        Failed {
+            count: 0,
+            message: words::clipped(&message, 160),
+            last_ms: None,
+        }
+    });
+    let last = payload
+        .stamp("retried_at")
+        .or_else(|| payload.stamp("failed_at"));
+    slot.last_ms = slot.last_ms.max(last.map(|stamp| stamp.millis()));
+    slot.count += 1;
+}
+
 async fn groups(
     app: &Shared,
     place: &Place,
     filter: Option<&Filter>,
     kind: Kind,
     look: u64,
+    now_ms: i64,
 ) -> Outcome<Groups> {
-    let entries = usize::try_from(look).unwrap_or(usize::MAX);
-    let found = app
-        .inspect
-        .search(place, filter, Bookmark::default(), entries, GROUPING)
-        .await?;
-    let mut counts: HashMap<(String, String), Failed> = HashMap::new();
-    let now_ms = words::now_ms();
-    for payload in found
-        .jobs
-        .iter()
-        .filter_map(|hit| hit.job.payload.as_ref().ok())
-    {
-        let error = text(payload, "error_class").unwrap_or_default();
-        let key = (payload.display_class().to_owned(), error);
-        let slot = counts.entry(key).or_insert_with(|| {
-            let hides = app.redaction.of(payload.class(), payload.display_class());
-            let message = hides.message(text(payload, "error_message").unwrap_or_default());
-            Failed {
-                count: 0,
-                message: words::clipped(&message, 160),
-                last_ms: None,
+    let _hunt = match look > GROUPED {
+        true => Some(app.hunt()?),
+        false => None,
+    };
+    // With a filter that little fits a look at a thousand may be one at all.
+    let within = match look > GROUPED {
+        true => GROUPING,
+        false => SEARCH,
+    };
+    let until = Instant::now() + within;
+    let mut failed: HashMap<(String, String), Failed> = HashMap::new();
+    let (mut examined, mut from) = (0, Some(Bookmark::default()));
+    // Page by page: what was counted need not be kept.
+    while let Some(at) = from.take() {
+        let left = until.saturating_duration_since(Instant::now());
+        let most = look.saturating_sub(examined).min(GROUPED_PAGE);
+        if most == 0 || (left.is_zero() && examined > 0) {
+            from = Some(at);
+            break;
+        }
+        let entries = usize::try_from(most).unwrap_or(usize::MAX);
+        let found = app.inspect.search(place, filter, at, entries, left).await?;
+        examined += found.examined;
+        from = found.next;
+        for hit in &found.jobs {
+            if let Ok(payload) = &hit.job.payload {
+                count(app, &mut failed, payload);
             }
-        });
-        let last = payload
-            .stamp("retried_at")
-            .or_else(|| payload.stamp("failed_at"));
-        slot.last_ms = slot.last_ms.max(last.map(|stamp| stamp.millis()));
-        slot.count += 1;
+        }
+        if found.out_of_time {
+            break;
+        }
     }
-    let mut all: Vec<_> = counts.into_iter().collect();
+    let mut all: Vec<_> = failed.into_iter().collect();
     all.sort_by(|a, b| (b.1.count, &a.0).cmp(&(a.1.count, &b.0)));
     let most = all.first().map_or(1, |(_, failed)| failed.count);
     let group = |((class, error), failed): ((String, String), Failed)| {
@@ -330,8 +377,8 @@ async fn groups(
     };
     Ok(Groups {
         groups: all.into_iter().take(GROUPS).map(group).collect(),
-        looked_at: words::grouped(found.examined),
-        all: found.next.is_none(),
+        looked_at: words::grouped(examined),
+        all: from.is_none(),
         more: (look < GROUPED_MAX).then_some(GROUPED_MAX),
     })
 }

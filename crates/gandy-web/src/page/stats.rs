@@ -17,7 +17,6 @@ pub(crate) async fn show(State(app): State<App>) -> Outcome<Response> {
         let queue = survey.queues.iter().find(|queue| queue.name == name);
         queue.map_or(0.0, |queue| queue.latency.as_secs_f64())
     };
-    let waiting: u64 = survey.queues.iter().map(|queue| queue.size).sum();
     let now = words::iso(words::now_ms());
     let memory = survey.server.as_ref().map(|server| server.memory_used);
     let body = json!({
@@ -26,7 +25,7 @@ pub(crate) async fn show(State(app): State<App>) -> Outcome<Response> {
             "failed": survey.failed,
             "busy": survey.busy,
             "processes": survey.processes,
-            "enqueued": waiting,
+            "enqueued": glance.waiting(),
             "scheduled": survey.schedule.size,
             "retries": survey.retry.size,
             "dead": survey.dead,

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use gandy_tests::wait_until_async;
+use gandy_web::{Access, Credentials, Role};
 
 use crate::Scene;
 use crate::browser::DEADLINE;
 use crate::live::ENTER;
+use crate::support::{Site, of};
 
 /// A set's page that shows this class alone.
 fn only(set: &str, class: &str) -> String {
@@ -120,6 +122,34 @@ pub(crate) async fn queues(scene: &Scene) {
     fleet
         .until_count(&["SISMEMBER", "queues", "other"], 0)
         .await;
+}
+
+/// By plain HTTP under a name, where browsers say of a form that is sent nothing but its origin; they withheld that as long as
+/// pages forbade every referrer, and no act worked.
+pub(crate) async fn under_a_name(scene: &Scene) {
+    let (browser, redis) = (&scene.browser, &scene.fleet.redis);
+    let credentials = Credentials::new()
+        .user("ann", "correct-horse-battery", Role::Operator)
+        .unwrap();
+    let dashboard = of(redis).access(Access::credentials(credentials));
+    let site = Site::start(dashboard).await;
+    let port = site.address.port();
+    browser
+        .open(&format!(
+            "http://ann:correct-horse-battery@dash.test:{port}/queues/held"
+        ))
+        .await;
+    browser.sees("held").await;
+    for (act, paused) in [("pause", 1), ("unpause", 0)] {
+        browser
+            .click(&format!("[action$='/queues/held/{act}'] button"))
+            .await;
+        scene
+            .fleet
+            .until_count(&["SISMEMBER", "paused", "held"], paused)
+            .await;
+    }
+    assert_eq!(browser.complaints().await, [""; 0]);
 }
 
 pub(crate) async fn push(scene: &Scene) {

@@ -131,6 +131,54 @@ pub(crate) async fn numbers_change(scene: &Scene) {
     assert_eq!(browser.complaints().await, [""; 0]);
 }
 
+/// The row with the focus stays where it is in the document, and keeps it, when a row before it goes.
+pub(crate) async fn rows_go_and_the_focus_stays(scene: &Scene) {
+    let (browser, redis) = (&scene.browser, &scene.fleet.redis);
+    for queue in ["row-a", "row-b", "row-c"] {
+        let job = Push::raw("Waits", "[\"row\"]").queue(queue);
+        scene.fleet.client.send(job).await.unwrap();
+    }
+    browser.open(&scene.site.url("/queues")).await;
+    let row = |name: &str| {
+        format!(
+            "[...document.querySelectorAll('[data-live=queues] tr')].find((row) => row.innerText.includes('{name}'))"
+        )
+    };
+    browser.until(&row("row-c")).await;
+    browser
+        .until("document.querySelector('[data-dot].on')")
+        .await;
+    browser
+        .run(&format!(
+            "const row = {}; row.classList.add('current'); row.querySelector('form button').focus()",
+            row("row-c")
+        ))
+        .await;
+    let stays = format!(
+        "{row}.contains({FOCUS}) && {row}.classList.contains('current')",
+        row = row("row-c")
+    );
+    browser.until(&stays).await;
+    redis.cli(&["DEL", "queue:row-a"]);
+    redis.cli(&["SREM", "queues", "row-a"]);
+    browser.until(&format!("!{}", row("row-a"))).await;
+    browser.until(&stays).await;
+    // Other ticks too, in which its number changes.
+    let job = Push::raw("Waits", "[\"row\"]").queue("row-c");
+    scene.fleet.client.send(job).await.unwrap();
+    browser
+        .until(&format!(
+            "{stays} && {}.innerText.includes('2')",
+            row("row-c")
+        ))
+        .await;
+    for queue in ["row-b", "row-c"] {
+        redis.cli(&["DEL", &format!("queue:{queue}")]);
+        redis.cli(&["SREM", "queues", queue]);
+    }
+    assert_eq!(browser.complaints().await, [""; 0]);
+}
+
 /// A page whose dashboard is gone says so: what stands there is old.
 pub(crate) async fn it_is_said_that_nobody_answers(scene: &Scene) {
     let browser = &scene.browser;
@@ -150,7 +198,7 @@ pub(crate) async fn it_is_said_that_nobody_answers(scene: &Scene) {
     browser
         .until("!document.querySelector('#lost').hidden")
         .await;
-    browser.sees("does not answer").await;
+    browser.sees("sends no news").await;
 }
 
 pub(crate) async fn redis_restarts(scene: &Scene) {

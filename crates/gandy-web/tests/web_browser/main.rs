@@ -90,7 +90,10 @@ async fn the_dashboard_in_a_real_browser() {
         .await;
     run.step("keyboard", live::keyboard(scene)).await;
     run.step("live", live::numbers_change(scene)).await;
+    run.step("rows go", live::rows_go_and_the_focus_stays(scene))
+        .await;
     run.step("queues", acts::queues(scene)).await;
+    run.step("under a name", acts::under_a_name(scene)).await;
     run.step("push", acts::push(scene)).await;
     run.step("push once", acts::push_once(scene)).await;
     run.step(

@@ -130,9 +130,10 @@ pub struct Event {
 }
 
 impl Event {
-    /// What the payloads and the outcome tell, by time. Of failures Sidekiq keeps the first and the last.
+    /// What the payloads and the outcome tell, by time. Of failures Sidekiq keeps the first and the last. Messages of errors
+    /// are told of payloads of which `tells` says so.
     #[must_use]
-    pub fn all_of(report: &JobReport) -> Vec<Self> {
+    pub fn all_of(report: &JobReport, tells: impl Fn(&Payload) -> bool) -> Vec<Self> {
         let mut events: Vec<Self> = Vec::new();
         let mut add = |at_ms: i64, what: String| {
             if events
@@ -143,7 +144,7 @@ impl Event {
             }
         };
         for sighting in &report.sightings {
-            of_payload(&sighting.payload, &mut add);
+            of_payload(&sighting.payload, tells(&sighting.payload), &mut add);
         }
         if let Some(ended) = &report.outcome {
             add(
@@ -156,10 +157,11 @@ impl Event {
     }
 }
 
-fn of_payload(payload: &Payload, add: &mut impl FnMut(i64, String)) {
+fn of_payload(payload: &Payload, tells: bool, add: &mut impl FnMut(i64, String)) {
     let stamp = |name: &str| payload.stamp(name).map(|stamp| stamp.millis());
     let error = |name: &str| serde_json::from_str::<String>(payload.field(name)?).ok();
-    let error = match (error("error_class"), error("error_message")) {
+    let message = error("error_message").filter(|_| tells);
+    let error = match (error("error_class"), message) {
         (Some(class), Some(message)) => format!(": {class}: {message};"),
         (Some(one), None) | (None, Some(one)) => format!(": {one};"),
         (None, None) => String::new(),
