@@ -72,6 +72,26 @@ pub(crate) enum Phase {
     Failed(String),
 }
 
+impl Phase {
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Stopped => "stopped",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Why it failed.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Failed(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
 /// All that are known.
 #[derive(Debug)]
 pub(crate) struct Runs {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use gandy::doctor::{Doctor, Question, Report};
 use gandy::views::{ClassOrder, Classes, Day, Metrics, Pick, Window};
-use gandy::{Inspect, ProcessInfo, RedisHealth, Survey, Surveyor};
+use gandy::{Inspect, Place, ProcessInfo, RedisHealth, Survey, Surveyor};
 
 use crate::kept::Kept;
 pub(crate) use crate::past::{Line, Rate, Sample};
@@ -47,6 +47,15 @@ impl Glance {
     /// Jobs that wait in queues.
     pub(crate) fn waiting(&self) -> u64 {
         sum(self.survey.queues.iter().map(|queue| queue.size))
+    }
+
+    /// Jobs of one of the three sets; of a queue there is more to tell.
+    pub(crate) fn size(&self, set: &Place) -> u64 {
+        match set {
+            Place::Schedule => self.survey.schedule.size,
+            Place::Dead => self.survey.dead,
+            _ => self.survey.retry.size,
+        }
     }
 
     /// The names of some other queues, to be offered.

@@ -17,7 +17,7 @@ use crate::page::queues::{queue, set_paused};
 use crate::page::{busy, doctor, push as form};
 use crate::param::{Form, Params};
 use crate::problem::{Outcome, Problem};
-use crate::runs::{Phase, Run, word};
+use crate::runs::{Run, word};
 use crate::spot::{place, place_word};
 use crate::state::App;
 
@@ -68,24 +68,17 @@ struct Document<'a> {
 
 fn document(status: StatusCode, run: &Run) -> Outcome {
     let progress = run.progress();
-    let (phase, error) = match &progress.phase {
-        Phase::Prepared => ("prepared", None),
-        Phase::Running => ("running", None),
-        Phase::Done => ("done", None),
-        Phase::Stopped => ("stopped", None),
-        Phase::Failed(why) => ("failed", Some(why.as_str())),
-    };
     answer(
         status,
         &Document {
             id: run.id,
             place: place_word(&run.place),
             filter: run.filter.as_ref().map(ToString::to_string),
-            phase,
+            phase: progress.phase.word(),
             counted: run.counted.matched.saturating_sub(run.counted.skipped),
             counted_all: run.counted_all,
             examined: progress.examined,
-            numbers: Numbers::of(&run.act, &progress.acts, error),
+            numbers: Numbers::of(&run.act, &progress.acts, progress.phase.failure()),
         },
     )
 }

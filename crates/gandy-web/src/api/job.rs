@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::{ok, payload};
 use crate::fate::{bounded, tells, without_messages};
-use crate::page::job::{LOOKING, SEARCH_S, address};
+use crate::page::job::SEARCH_S;
+use crate::page::standing::{LOOKING, address};
 use crate::param::Query;
 use crate::problem::{Outcome, Problem};
 use crate::state::App;

@@ -161,11 +161,6 @@ pub(crate) async fn dead(State(app): State<App>, visitor: Visitor, Query(query):
 
 async fn set(app: &Shared, visitor: &Visitor, place: Place, query: &Params) -> Outcome {
     let found = search(app, visitor, &place, query).await?;
-    let glance = app.watch.glance().await?;
-    let size = match place {
-        Place::Schedule => glance.survey.schedule.size,
-        Place::Dead => glance.survey.dead,
-        _ => glance.survey.retry.size,
-    };
+    let size = app.watch.glance().await?.size(&place);
     list(app, &place, None, size, found)
 }

@@ -11,7 +11,7 @@ use super::{Put, html, see};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::param::{Form, Params};
 use crate::problem::{Outcome, Problem};
-use crate::runs::{Phase, Run, outcome, question, word};
+use crate::runs::{Run, outcome, question, word};
 use crate::spot::{Spot, place_path, place_word};
 use crate::state::{App, Shared};
 use crate::{audit, fate, words};
@@ -281,20 +281,13 @@ struct Part<'a> {
 fn view(run: &Run) -> View {
     let progress = run.progress();
     let acts = &progress.acts;
-    let (phase, failure) = match &progress.phase {
-        Phase::Prepared => ("prepared", String::new()),
-        Phase::Running => ("running", String::new()),
-        Phase::Done => ("done", String::new()),
-        Phase::Stopped => ("stopped", String::new()),
-        Phase::Failed(why) => ("failed", why.clone()),
-    };
     let possible = run.counted.matched - run.counted.skipped.min(run.counted.matched);
     View {
         id: run.id,
         question: words::clipped(&question(&run.act, possible), 400),
         what: words::clipped(&run.what(), 1_200),
         back: place_path(&run.place),
-        phase,
+        phase: progress.phase.word(),
         counted: words::grouped(possible),
         counted_all: run.counted_all,
         skipped: run.counted.skipped,
@@ -314,7 +307,7 @@ fn view(run: &Run) -> View {
             size => (progress.examined * 100 / size).min(100),
         },
         outcome: outcome(&run.act, acts),
-        failure,
+        failure: progress.phase.failure().unwrap_or_default().to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One job: where it stands, what happened to it, why it waits, what it carries; and every act that its state allows.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -8,32 +8,27 @@ use gandy::views::{
     Cancelled, ClassMetrics, Explanation, Reason, RunningJob, Sighting, Whereabouts, Window,
     words as said,
 };
-use gandy::{Act, JobInfo, Payload, Place, Sought, decode_backtrace};
+use gandy::{Act, JobInfo, Payload, Place, decode_backtrace};
 
 use super::acts::named;
 use super::busy::Progress;
 use super::entries::{failures, tags, text};
 use super::life::{Step, steps};
 use super::offers::{Offer, Shell, offers};
-use super::{Memory, Put, html, raw, see};
+use super::standing::{Located, locate};
+use super::{Put, html, raw, see};
 use crate::fate::{self, Fate};
 use crate::frame::{Frame, Tab, Visitor};
 use crate::json::{self, Shown, What};
 use crate::param::{Form, Query, encoded, jid_path};
 use crate::plot::Spark;
-use crate::problem::{Outcome, Problem};
+use crate::problem::Outcome;
 use crate::spot::{Spot, place, place_path, place_word};
 use crate::state::{App, Shared};
 use crate::words;
 
 /// The search for a job that nobody showed; more when somebody asks for it.
 pub(crate) const SEARCH_S: u64 = 2;
-/// A job that a list showed is looked for, where it stood, for so long; and whether it is still there on each tick.
-pub(crate) const LOOKING: Duration = Duration::from_secs(1);
-const GLANCING: Duration = Duration::from_millis(100);
-/// One that is not where it stood is looked for again after so long: one tab on a job that had gone from a queue of a million
-/// took 17 MB a second out of Redis.
-const MISSED: Duration = Duration::from_secs(30);
 /// Of arguments and of the payload.
 const SHOWN: usize = 128 << 10;
 
@@ -98,18 +93,6 @@ struct History {
     spark: Spark,
 }
 
-/// The entry that `PLACE:SPOT` names, if it is still there.
-pub(crate) async fn seen_at(app: &Shared, at: &str) -> Outcome<Option<JobInfo>> {
-    let (place, spot) = address(at)?;
-    spot.find(app, &place).await
-}
-
-pub(crate) fn address(at: &str) -> Outcome<(Place, Spot)> {
-    let wrong = || Problem::param("at", "is no place of an entry");
-    let (word, spot) = at.rsplit_once(':').ok_or_else(wrong)?;
-    Ok((place(word)?, spot.parse()?))
-}
-
 pub(crate) async fn show(
     State(app): State<App>,
     visitor: Visitor,
@@ -118,41 +101,29 @@ pub(crate) async fn show(
 ) -> Outcome {
     fate::bounded(&jid)?;
     let within = query.number("within", 1, 60, SEARCH_S)?;
-    // With where it stands now, which is not where it stood when somebody was shown it.
-    let seen = match query.text("at", 400)? {
-        Some(at) => {
-            let (place, spot) = address(at)?;
-            match spot.seek(&app, &place, LOOKING).await? {
-                Sought::Found(hit) => Some((*hit, spot)),
-                Sought::Gone | Sought::Unseen { .. } => None,
-            }
+    let at = query.text("at", 400)?;
+    let seen = match locate(&app, &jid, at).await? {
+        Located::Here(job, spot, ahead) => Some((job, spot, ahead)),
+        Located::Bytes(job, spot, problem) => {
+            return raw::show(&app, &visitor, &job, &spot, &problem).await;
         }
-        None => None,
+        // Under its own id, so that what is copied from the page is about the job that stands there.
+        Located::Named(jid) => {
+            let at = encoded(at.unwrap_or_default());
+            return Ok(see(&visitor, &format!("/jobs/{}?at={at}", jid_path(&jid))));
+        }
+        Located::Anywhere => None,
     };
-    let ahead = seen.as_ref().map_or(0, |(hit, _)| hit.index as u64);
-    let seen = seen.map(|(hit, spot)| (hit.job, spot));
-    if let Some((job, spot)) = &seen
-        && let Err(problem) = &job.payload
-    {
-        return raw::show(&app, &visitor, job, spot, problem).await;
-    }
-    // Under its own id, so that what is copied from the page is about the job that stands there.
-    if let Some((job, _)) = &seen
-        && let Ok(payload) = &job.payload
-        && jid_path(payload.jid()) != jid_path(&jid)
-        && let Some(at) = query.get("at")
-    {
-        let path = format!("/jobs/{}?at={}", jid_path(payload.jid()), encoded(at));
-        return Ok(see(&visitor, &path));
-    }
-    let class = seen.as_ref().and_then(|(job, _)| job.payload.as_ref().ok());
+    let class = seen
+        .as_ref()
+        .and_then(|(job, ..)| job.payload.as_ref().ok());
     let class = class.map(Payload::display_class);
     // What is asked of Redis is asked at once where it can be.
     let (explanation, glance, known) = tokio::join!(
         explained(
             &app,
             &jid,
-            seen.as_ref().map(|(job, _)| (job, ahead)),
+            seen.as_ref().map(|(job, _, ahead)| (job, *ahead)),
             within
         ),
         app.watch.glance(),
@@ -174,7 +145,7 @@ pub(crate) async fn show(
         Some(sighting) => Some(job(
             &app,
             sighting,
-            seen.as_ref().map(|(_, spot)| spot),
+            seen.as_ref().map(|(_, spot, _)| spot),
             &explanation,
             now_ms,
             match known {
@@ -377,42 +348,6 @@ fn progress(whereabouts: &Whereabouts) -> Option<Progress> {
         Whereabouts::InFlight { steps, .. } => steps.as_ref().map(Progress::from),
         _ => None,
     }
-}
-
-/// That a job is not where its page says any more.
-pub(crate) async fn standing_still(
-    app: &Shared,
-    place: &Place,
-    spot: &str,
-    memory: &mut Memory,
-    put: Put<'_>,
-) {
-    let Ok(spot) = spot.parse::<Spot>() else {
-        return;
-    };
-    let said = memory.missed.map_or("", |(_, words)| words);
-    let rests = memory.missed.is_some_and(|(at, _)| at.elapsed() < MISSED);
-    let sought = match rests {
-        true => None,
-        // What cannot be asked changes nothing.
-        false => spot.seek(app, place, GLANCING).await.ok(),
-    };
-    let words = match sought {
-        None => said,
-        Some(Sought::Found(_)) => "",
-        Some(Sought::Gone) => {
-            "<p class=\"notice warn\">It is not here any more: it runs, has ended, or somebody has moved it. <a href=\"?\">Look again</a></p>"
-        }
-        // What was once known to be gone does not come back by being looked for too short.
-        Some(Sought::Unseen { .. }) if !said.is_empty() => said,
-        Some(Sought::Unseen { .. }) => {
-            "<p class=\"notice warn\">It has not been seen near where it stood: it may run, have ended, or stand further on. <a href=\"?\">Look again</a></p>"
-        }
-    };
-    if !rests {
-        memory.missed = (!words.is_empty()).then(|| (Instant::now(), words));
-    }
-    put("gone", Ok(words.to_owned()));
 }
 
 /// What changes on the page of a running job.

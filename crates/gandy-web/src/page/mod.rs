@@ -15,6 +15,7 @@ pub(crate) mod queues;
 pub(crate) mod raw;
 pub(crate) mod search;
 pub(crate) mod set;
+pub(crate) mod standing;
 pub(crate) mod stats;
 pub(crate) mod trouble;
 
@@ -83,7 +84,7 @@ impl Live {
             return queues::queue(name).map(Self::Queue);
         }
         if let Some(at) = word.strip_prefix("entry:") {
-            let (place, spot) = job::address(at)?;
+            let (place, spot) = standing::address(at)?;
             return Ok(Self::Entry(place, spot.to_string()));
         }
         if let Some(jid) = word.strip_prefix("job:") {
@@ -153,7 +154,7 @@ impl Live {
             Self::Set(place) => set::fragments(place, &glance, &mut put),
             Self::Busy => busy::fragments(app, &frame, &mut put).await,
             Self::Entry(place, spot) => {
-                job::standing_still(app, place, spot, memory, &mut put).await;
+                standing::standing_still(app, place, spot, memory, &mut put).await;
             }
             Self::Job(jid) => job::fragments(app, &frame, jid, &mut put).await,
             Self::Act(id) => acts::fragments(app, &frame, *id, &mut put),

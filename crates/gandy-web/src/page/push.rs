@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use gandy::{Outcome as Sent, Push, QueueName, RetrySetting, span};
 use serde_json::value::RawValue;
 
-use super::job::seen_at;
+use super::standing::seen_at;
 use super::{of_html, see};
 use crate::audit;
 use crate::frame::{Frame, Tab, Visitor};

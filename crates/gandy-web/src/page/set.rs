@@ -194,11 +194,7 @@ async fn show(app: &Shared, visitor: &Visitor, query: &Params, place: Place) -> 
     let frame = Frame::new(app, visitor, tab, kind.name, Ok(&glance))
         .live(format!("set:{}", kind.place))
         .noticing(app.notices.take(query));
-    let size = match place {
-        Place::Schedule => glance.survey.schedule.size,
-        Place::Dead => glance.survey.dead,
-        _ => glance.survey.retry.size,
-    };
+    let size = glance.size(&place);
     let mut page = Page {
         kind,
         size: words::count(size, "job"),
@@ -384,10 +380,5 @@ async fn groups(
 }
 
 pub(crate) fn fragments(place: &Place, glance: &crate::watch::Glance, put: super::Put<'_>) {
-    let size = match place {
-        Place::Schedule => glance.survey.schedule.size,
-        Place::Dead => glance.survey.dead,
-        _ => glance.survey.retry.size,
-    };
-    put("size", Ok(words::count(size, "job")));
+    put("size", Ok(words::count(glance.size(place), "job")));
 }
